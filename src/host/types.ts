@@ -1,0 +1,29 @@
+/** What this machine offers to an upload. All sizes in bytes. */
+
+export interface TempFolder {
+  /** The folder that Python's tempfile, and so MLflow's log_model, would use. */
+  readonly path: string
+  /** Which variable named it, or that none did. */
+  readonly from: 'TMPDIR' | 'TEMP' | 'TMP' | 'default'
+  readonly total: number
+  /** Free for this user, quota and reserved blocks taken off. */
+  readonly free: number
+  /** Absent on file systems that do not count inodes. */
+  readonly freeInodes?: number
+  /** As the kernel names it: `ext4`, `tmpfs`, `overlay`. */
+  readonly filesystem?: string
+  /** True when what is written here takes memory, not disk (tmpfs, ramfs). */
+  readonly inMemory: boolean
+  /** The reason when nothing can be written there: "read-only file system". */
+  readonly unwritable?: string
+}
+
+export interface HostMemory {
+  readonly total: number
+  /** What a new process can take before something is killed: the smallest over the machine and every cgroup above this process. */
+  readonly available: number
+  /** The tightest cgroup limit, where one is set. */
+  readonly limit?: number
+  /** The file that holds that limit. */
+  readonly limitFrom?: string
+}

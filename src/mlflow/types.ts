@@ -1,0 +1,132 @@
+/** What the tool knows of MLflow's entities, whichever of the three kinds of tracking store they come from. */
+
+/** REST spelling of a logged model's status (server/handlers.py of MLflow 3.17.2). */
+export type ModelStatus = 'PENDING' | 'READY' | 'UPLOAD_FAILED' | 'UNKNOWN'
+export type RunStatus = 'RUNNING' | 'SCHEDULED' | 'FINISHED' | 'FAILED' | 'KILLED' | 'UNKNOWN'
+
+export interface Experiment {
+  readonly experimentId: string
+  readonly name: string
+  readonly artifactLocation: string
+  readonly lifecycle: 'active' | 'deleted'
+}
+
+export interface Run {
+  readonly runId: string
+  readonly experimentId: string
+  readonly status: RunStatus
+  readonly artifactUri: string
+  /** Milliseconds since the epoch. */
+  readonly startedAt?: number
+  readonly endedAt?: number
+  readonly lifecycle: 'active' | 'deleted'
+}
+
+export interface LoggedModel {
+  readonly modelId: string
+  readonly experimentId: string
+  readonly name: string
+  readonly status: ModelStatus
+  readonly artifactUri: string
+  readonly sourceRunId?: string
+  /** Milliseconds since the epoch. */
+  readonly createdAt?: number
+  readonly updatedAt?: number
+}
+
+export interface ModelVersion {
+  readonly name: string
+  readonly version: string
+  /** `models:/m-…`, `runs:/…`, or a store URI. */
+  readonly source: string
+  readonly runId?: string
+  readonly status: string
+  /** The store URI that the server resolves the version to, where it tells. */
+  readonly artifactUri?: string
+}
+
+/** A tracking server, a sqlite file or a folder: one contract. Every method throws `Trouble` (`not-found` where the id is unknown). */
+export interface Tracking {
+  readonly kind: 'server' | 'sqlite' | 'folder'
+  /** The tracking URI without credentials. */
+  readonly uri: string
+  experiment(by: { id: string } | { name: string }, signal?: AbortSignal): Promise<Experiment>
+  experiments(signal?: AbortSignal): AsyncIterable<Experiment>
+  run(runId: string, signal?: AbortSignal): Promise<Run>
+  runs(experimentId: string, signal?: AbortSignal): AsyncIterable<Run>
+  model(modelId: string, signal?: AbortSignal): Promise<LoggedModel>
+  /** Logged models of an experiment, or only those that a run logged, PENDING ones included. Empty on servers older than 3.0, which have none. */
+  models(of: { experimentId: string; runId?: string }, signal?: AbortSignal): AsyncIterable<LoggedModel>
+  /** `version` is a number or `@alias`. */
+  version(name: string, version: string, signal?: AbortSignal): Promise<ModelVersion>
+  /** Sets a PENDING or UPLOAD_FAILED logged model to READY, and nothing else. Only after its files were verified. */
+  setModelReady(modelId: string, signal?: AbortSignal): Promise<void>
+}
+
+/** What a tracking server says of itself; absent values were not answered. */
+export interface ServerInfo {
+  /** From GET /version. */
+  readonly version?: string
+  /** From the `server` response header: `uvicorn`, `gunicorn`, `nginx/1.22.1`. */
+  readonly software?: string
+  readonly multipartUploads?: boolean
+  readonly multipartDownloads?: boolean
+}
+
+/** Where a piece of configuration came from, so that the report can say it. The value of a secret is never in here. */
+export interface SettingSource {
+  readonly name: string
+  readonly from: 'flag' | 'environment' | 'file' | 'default' | 'uri'
+}
+
+/** Settings as MLflow itself would resolve them on this machine. */
+export interface Settings {
+  /** With `user:password@` taken out. */
+  readonly trackingUri: string
+  readonly trackingKind: 'server' | 'sqlite' | 'folder'
+  readonly auth: { readonly username?: string; readonly password?: string; readonly token?: string }
+  readonly tls: { readonly insecure: boolean; readonly caFile?: string; readonly clientCertFile?: string }
+  readonly workspace?: string
+  /** Milliseconds; MLFLOW_HTTP_REQUEST_TIMEOUT. */
+  readonly requestTimeoutMs: number
+  /** What a run without further words would log to. */
+  readonly experiment: { readonly id: string } | { readonly name: string }
+  readonly s3: {
+    readonly endpoint?: string
+    readonly ignoreTls: boolean
+    readonly addressing: 'auto' | 'path' | 'virtual'
+    readonly region?: string
+    readonly extraArgs: Readonly<Record<string, string>>
+    readonly expectedBucketOwner?: string
+  }
+  /** MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD: undefined means that the client asks the server. */
+  readonly proxyMultipart: boolean | undefined
+  /** Bytes. */
+  readonly multipartMinimum: number
+  /** Bytes. */
+  readonly multipartChunk: number
+  /** `--artifacts-destination`: where a proxying server keeps its artifacts. */
+  readonly artifactsDestination?: string
+  /** Hosts that `--trust-host` names: they may receive the user's store credentials. */
+  readonly trustedHosts: readonly string[]
+  readonly sources: readonly SettingSource[]
+}
+
+export type TargetSpec =
+  | { readonly kind: 'run'; readonly runId: string }
+  | { readonly kind: 'model'; readonly modelId: string }
+  | { readonly kind: 'version'; readonly name: string; readonly version: string }
+  | { readonly kind: 'experiment'; readonly by: { readonly id: string } | { readonly name: string } }
+  | { readonly kind: 'uri'; readonly uri: string }
+
+/** One artifact root to look at or to write to. A run yields one for itself and one for each model that it logged. */
+export interface Target {
+  /** As printed and as `at` begins: `runs:/<id>`, `models:/m-<id>`, `experiments:/<id>`, or the store URI itself. */
+  readonly name: string
+  readonly kind: 'run' | 'model' | 'experiment' | 'uri'
+  /** The location as MLflow tracks it: `mlflow-artifacts:/1/<run>/artifacts`, `s3://…`, `file:///…`, `/…`. */
+  readonly artifactUri: string
+  readonly experimentId?: string
+  readonly run?: Run
+  readonly model?: LoggedModel
+}

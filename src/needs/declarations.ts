@@ -1,0 +1,122 @@
+/** Every need that a check can ask for: name, cost, scope and figures. How each is opened stands in the file of its name beside this one. */
+import { need } from '../check.ts'
+import type { HostMemory, TempFolder } from '../host/types.ts'
+import type { ModelFile } from '../mlflow/mlmodel.ts'
+import type { Route } from '../mlflow/route.ts'
+import type { TrackingServer } from '../mlflow/server.ts'
+import type { Settings, Target, Tracking } from '../mlflow/types.ts'
+import type { MultipartCanary } from '../probes/multipart-canary.ts'
+import type { BodyLimit, Reach } from '../probes/types.ts'
+import type { Store, StoredFile } from '../stores/store.ts'
+
+/** A file that is going to be uploaded. `path` is relative to the artifact root; `bytes` in bytes. */
+export interface PlannedFile {
+  readonly path: string
+  readonly bytes: number
+}
+
+/** A local folder that holds what the store should hold. */
+export interface LocalTree {
+  readonly dir: string
+  /** Relative path to bytes; regular files only. */
+  readonly files: ReadonlyMap<string, number>
+}
+
+export interface Listing {
+  readonly files: ReadonlyMap<string, StoredFile>
+  readonly bytes: number
+}
+
+export interface PlannedUpload {
+  readonly files: readonly PlannedFile[]
+  readonly largest: number
+  readonly total: number
+  /** What will be called: `log_model` writes a full copy to the client's temp folder first. */
+  readonly as: 'log_model' | 'log_artifact'
+}
+
+export const settings = need<Settings>()({ name: 'settings', touches: 'nothing', scope: 'run', facts: {} })
+export const plannedUpload = need<PlannedUpload>()({
+  name: 'plannedUpload',
+  touches: 'nothing',
+  scope: 'run',
+  facts: { plannedFiles: 'count', plannedLargest: 'bytes', plannedTotal: 'bytes' },
+})
+export const tempFolder = need<TempFolder>()({
+  name: 'tempFolder',
+  touches: 'nothing',
+  scope: 'run',
+  facts: { tempPath: 'text', tempFree: 'bytes', tempFilesystem: 'text', tempInMemory: 'flag' },
+})
+export const memory = need<HostMemory>()({
+  name: 'memory',
+  touches: 'nothing',
+  scope: 'run',
+  facts: { memoryAvailable: 'bytes', memoryLimit: 'bytes' },
+})
+export const tracking = need<Tracking>()({
+  name: 'tracking',
+  touches: 'reads',
+  scope: 'run',
+  facts: { trackingUri: 'text' },
+})
+/** The tracking server; not applicable where the tracking URI is a database file or a folder. */
+export const server = need<TrackingServer>()({
+  name: 'server',
+  touches: 'reads',
+  scope: 'run',
+  facts: { serverVersion: 'text', serverSoftware: 'text' },
+})
+export const trackingReach = need<Reach>()({
+  name: 'trackingReach',
+  touches: 'reads',
+  scope: 'run',
+  facts: { dns: 'ms', tcp: 'ms', tls: 'ms', http: 'ms' },
+})
+/** The folder given by `--from` or `--against`; not applicable without one. */
+export const localTree = need<LocalTree>()({
+  name: 'localTree',
+  touches: 'nothing',
+  scope: 'run',
+  facts: { localFiles: 'count' },
+})
+export const target = need<Target>()({ name: 'target', touches: 'reads', scope: 'target', facts: {} })
+export const route = need<Route>()({
+  name: 'route',
+  touches: 'reads',
+  scope: 'target',
+  facts: { location: 'text', firstHop: 'text', proxied: 'flag', multipart: 'flag' },
+})
+export const store = need<Store>()({
+  name: 'store',
+  touches: 'reads',
+  scope: 'target',
+  facts: { storeUri: 'text', reached: 'text' },
+})
+export const storeReach = need<Reach>()({
+  name: 'storeReach',
+  touches: 'reads',
+  scope: 'target',
+  facts: { dns: 'ms', tcp: 'ms', tls: 'ms', http: 'ms' },
+})
+export const listing = need<Listing>()({
+  name: 'listing',
+  touches: 'reads',
+  scope: 'target',
+  facts: { objects: 'count', stored: 'bytes' },
+})
+/** The MLmodel at the target's root; not applicable where there is none. */
+export const modelFile = need<ModelFile>()({ name: 'modelFile', touches: 'reads', scope: 'target', facts: {} })
+export const bodyLimit = need<BodyLimit>()({
+  name: 'bodyLimit',
+  touches: 'writes',
+  scope: 'target',
+  facts: { bodyAccepted: 'bytes', bodyRefused: 'bytes', requests: 'count' },
+})
+/** A tiny multipart upload that is begun, listed and aborted. */
+export const multipartCanary = need<MultipartCanary>()({
+  name: 'multipartCanary',
+  touches: 'writes',
+  scope: 'target',
+  facts: {},
+})

@@ -1,0 +1,117 @@
+import type { RouteKind } from '../check.ts'
+
+/** The contract of an artifact store. Paths are relative to the store's root, `/`-separated, never absolute, without `.` or `..`. */
+
+export interface StoredFile {
+  readonly path: string
+  /** Bytes. */
+  readonly size: number
+  /** Milliseconds since the epoch, by the store's clock. */
+  readonly modified?: number
+  /** Without quotes. */
+  readonly etag?: string
+}
+
+/** A part that the store holds of an unfinished upload. */
+export interface Part {
+  /** From 1 on. */
+  readonly number: number
+  /** Bytes. */
+  readonly size: number
+  /** Without quotes; the MD5 of the part unless the store encrypts with a customer's key. */
+  readonly etag?: string
+  /** CRC32 (ISO-HDLC, as `zlib.crc32`), where the store tells it. */
+  readonly crc32?: number
+  /** Milliseconds since the epoch, by the store's clock. */
+  readonly modified?: number
+}
+
+/** An upload that was begun and neither completed nor aborted. */
+export interface UnfinishedUpload {
+  readonly path: string
+  readonly id: string
+  /** Milliseconds since the epoch by the store's clock; absent where the store leaves it out (SeaweedFS) or says nonsense. */
+  readonly initiated?: number
+  /** Who began it, in the store's words. */
+  readonly initiator?: string
+}
+
+/** What a multipart upload may look like on this store; each figure is the provider's documented limit. */
+export interface UploadLimits {
+  /** Bytes; the last part may be smaller. */
+  readonly minPart: number
+  readonly maxPart: number
+  readonly maxParts: number
+  readonly maxObject: number
+  /** The part size that must be used, where the store prescribes one, such as the chunk that signed URLs were made for. */
+  readonly alignment?: number
+}
+
+/** One open upload: parts in any order, several at once, each proved on arrival. */
+export interface OpenUpload {
+  /** Enough to find it again from another process with `resumeUpload`. Holds no secret. */
+  readonly id: string
+  readonly path: string
+  /** The parts that the store holds now. A number that was sent twice appears once, with what was sent last. Undefined where this route cannot list them. */
+  parts(signal?: AbortSignal): Promise<readonly Part[]> | undefined
+  /** The store checks `crc32` (or an MD5 made from the same bytes) before it accepts the part; throws `Trouble` otherwise. */
+  send(number: number, bytes: Uint8Array, crc32: number, signal?: AbortSignal): Promise<Part>
+  /**
+   * Makes the object visible, whole or not at all. `whole.crc32` goes with it where the store can compare it.
+   * `ifAbsent` asks the store to refuse when an object of that name has appeared meanwhile, where it can.
+   */
+  complete(
+    parts: readonly Part[],
+    whole: { readonly size: number; readonly crc32: number; readonly ifAbsent: boolean },
+    signal?: AbortSignal,
+  ): Promise<void>
+  /** Gives back the room that the parts take. An upload that is gone already is no error. */
+  abort(signal?: AbortSignal): Promise<void>
+}
+
+/** Proof, from the store, of what an object holds. */
+export interface ObjectProof {
+  readonly size: number
+  /** CRC32 of the whole object, where the store keeps it as such. */
+  readonly crc32?: number
+  readonly etag?: string
+}
+
+export interface Store {
+  readonly kind: 'folder' | 's3' | 'proxied'
+  /** The root's full address for people, without credentials or signatures. */
+  readonly uri: string
+  /** How this store is reached: "your credentials, at the destination given by --artifacts-destination". */
+  readonly reached: string
+  /** The route by which `openUpload` sends. */
+  readonly route: RouteKind
+  readonly limits: UploadLimits
+
+  /** Everything below `prefix` (a folder, or the root), recursively, in no promised order, with bounded memory. Staged leftovers are not in here. */
+  list(options?: { prefix?: string; signal?: AbortSignal }): AsyncIterable<StoredFile>
+  stat(path: string, signal?: AbortSignal): Promise<StoredFile | undefined>
+  /** `length` bytes from `offset`, fewer only at the end of the file. Throws `unsupported` where a range would fetch the whole object first. */
+  read(path: string, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>
+  proof(path: string, signal?: AbortSignal): Promise<ObjectProof | undefined>
+  remove(path: string, signal?: AbortSignal): Promise<void>
+
+  /** `sourceSize` in bytes; `partSize` is what all parts but the last will have. */
+  openUpload(path: string, plan: { sourceSize: number; partSize: number }, signal?: AbortSignal): Promise<OpenUpload>
+  /** The upload with that id, or undefined when it is gone or cannot be taken up again on this route. */
+  resumeUpload(
+    path: string,
+    id: string,
+    plan: { sourceSize: number; partSize: number },
+    signal?: AbortSignal,
+  ): Promise<OpenUpload | undefined>
+
+  /**
+   * Unfinished uploads below the root, or of the exact key `path`. Stores such as MinIO answer only for an exact key.
+   * Throws `unsupported` where this route cannot list them, `denied` where it may not.
+   */
+  unfinished(options?: { path?: string; signal?: AbortSignal }): AsyncIterable<UnfinishedUpload>
+
+  /** Now, by the store's clock, in milliseconds since the epoch; undefined where it does not tell. */
+  now(signal?: AbortSignal): Promise<number | undefined>
+  close(): Promise<void>
+}
