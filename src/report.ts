@@ -1,0 +1,157 @@
+/**
+ * The report: the one document that every format prints, and the one function from it to the exit code.
+ * Plain data only; figures carry their unit in `units`, keyed by the fact's name.
+ */
+import type { Active, FactValues, Gap, GapTopic, Limit, Remedy, RouteKind, Severity, Unit, Want } from './check.ts'
+import { severities } from './check.ts'
+
+export const schemaVersion = 1
+
+/**
+ * `ok`: looked, and healthy. `found`: looked, and has findings. `skipped`: the question does not arise here, or the user
+ * left it out. `blocked`: something that the check needs could not be opened. `crashed`: a defect, or the time was up.
+ */
+export type CheckState = 'ok' | 'found' | 'skipped' | 'blocked' | 'crashed'
+export const checkStates: readonly CheckState[] = ['ok', 'found', 'skipped', 'blocked', 'crashed']
+
+export interface ReportedFinding {
+  readonly at: string
+  readonly says: string
+  readonly severity: Severity
+  readonly facts: FactValues<Record<string, Unit>>
+  readonly remedy: Remedy & { readonly docs: string }
+  /** What `repair` would restore or settle. */
+  readonly wants?: readonly Want[]
+}
+
+export interface CheckReport {
+  readonly id: string
+  readonly title: string
+  readonly target?: string
+  readonly state: CheckState
+  readonly ms: number
+  /** Why it was skipped or blocked, or how it crashed. */
+  readonly reason?: string
+  readonly measured?: Readonly<Record<string, string | number | boolean>>
+  readonly findings: readonly ReportedFinding[]
+}
+
+export type Verdict = 'passes' | 'fails' | 'at-risk' | 'unknown'
+
+export interface ForecastRow {
+  readonly path: string
+  readonly bytes: number
+  readonly route: RouteKind
+  /** Expected duration in seconds; absent while no rate was measured. */
+  readonly seconds?: number
+  readonly verdict: Verdict
+  /** The hop, setting and figure that decide, where one does. */
+  readonly hop?: string
+  readonly limit?: { readonly setting: string; readonly max: number; readonly unit: 'bytes' | 'ms' }
+  readonly because: string
+  readonly remedy?: Remedy
+}
+
+export type StepState = 'planned' | 'applied' | 'verified' | 'unverified' | 'failed' | 'declined'
+export const stepStates: readonly StepState[] = ['planned', 'applied', 'verified', 'unverified', 'failed', 'declined']
+
+export interface Step {
+  readonly target: string
+  readonly path: string
+  readonly action: 'upload' | 'abort-upload' | 'set-ready'
+  /** Where the bytes come from. */
+  readonly source?: string
+  readonly route?: RouteKind
+  readonly effect: 'adds' | 'overwrites' | 'deletes' | 'changes-status'
+  readonly bytes: number
+  /** Bytes that went over the wire for this file in this run. */
+  readonly sent: number
+  /** Bytes that the store held already, proved equal, and that were not sent again. */
+  readonly reused: number
+  readonly state: StepState
+  /** How it was proved, or why it was not done. */
+  readonly because?: string
+}
+
+export interface Covered {
+  readonly targets: number
+  readonly objects: number
+  /** Sum of the sizes of the objects looked at. */
+  readonly bytes: number
+  readonly gaps: readonly Omit<Gap, 'kind'>[]
+  /** What is alive and was left alone, such as uploads in progress. */
+  readonly active: readonly Omit<Active, 'kind'>[]
+}
+
+export interface Counts {
+  readonly states: Readonly<Record<CheckState, number>>
+  readonly findings: Readonly<Record<Severity, number>>
+}
+
+/** Why the command could not begin: a wrong option, an unknown run, a server that does not answer. */
+export interface ReportedTrouble {
+  readonly kind: string
+  readonly what: string
+  readonly why: string
+  readonly todo: string
+}
+
+export interface Report {
+  readonly schemaVersion: typeof schemaVersion
+  readonly tool: { readonly name: 'mlflow-doctor'; readonly version: string }
+  readonly command: string
+  readonly target?: string
+  /** ISO 8601, UTC. */
+  readonly startedAt: string
+  readonly durationMs: number
+  readonly trouble?: ReportedTrouble
+  readonly checks: readonly CheckReport[]
+  readonly limits?: readonly Omit<Limit, 'kind'>[]
+  readonly forecast?: readonly ForecastRow[]
+  readonly steps?: readonly Step[]
+  readonly covered: Covered
+  readonly units: Readonly<Record<string, Unit>>
+  readonly counts: Counts
+  readonly interrupted: boolean
+  readonly failOn: Severity
+  readonly required: readonly GapTopic[]
+  readonly exitCode: ExitCode
+}
+
+export type ExitCode = 0 | 1 | 2 | 3 | 130
+
+export const atLeast = (severity: Severity, threshold: Severity): boolean =>
+  severities.indexOf(severity) >= severities.indexOf(threshold)
+
+/** `fails` is an error; what may fail and what cannot be told are warnings. */
+export const verdictSeverity = (verdict: Verdict): Severity | undefined =>
+  verdict === 'fails' ? 'error' : verdict === 'passes' ? undefined : 'warning'
+
+/** A gap that makes the health unknown: refused although this route allows it, or asked for by `--require`. */
+const unsettling = (gap: Omit<Gap, 'kind'>, required: readonly GapTopic[]): boolean =>
+  gap.unexpected || (gap.about !== undefined && required.includes(gap.about))
+
+/** The same in every format; unknown health wins over findings, and only a complete, clean look gives 0. */
+export const exitCode = (report: Omit<Report, 'exitCode'>): ExitCode => {
+  if (report.interrupted) return 130
+  if (report.trouble) return report.trouble.kind === 'usage' ? 2 : 3
+  if (report.checks.some((check) => check.state === 'blocked' || check.state === 'crashed')) return 3
+  if (report.covered.gaps.some((gap) => unsettling(gap, report.required))) return 3
+  const { failOn } = report
+  const findings = report.checks.flatMap((check) => check.findings)
+  const verdicts = (report.forecast ?? []).flatMap((row) => verdictSeverity(row.verdict) ?? [])
+  if (findings.some((finding) => atLeast(finding.severity, failOn))) return 1
+  if (verdicts.some((severity) => atLeast(severity, failOn))) return 1
+  if (report.steps?.some((step) => step.state !== 'verified')) return 1
+  return 0
+}
+
+export const countUp = (checks: readonly CheckReport[]): Counts => {
+  const states = { ok: 0, found: 0, skipped: 0, blocked: 0, crashed: 0 }
+  const findings = { info: 0, warning: 0, error: 0 }
+  for (const check of checks) {
+    states[check.state] += 1
+    for (const finding of check.findings) findings[finding.severity] += 1
+  }
+  return { states, findings }
+}

@@ -1,0 +1,233 @@
+/**
+ * The runner: opens needs lazily and once per scope, calls the checks, and alone decides their states.
+ * It knows no check and no store.
+ */
+import type { Active, Check, Facts, FactValues, Finding, Gap, Limit, Need, Severity, Touches } from './check.ts'
+import { severities, touchOrder } from './check.ts'
+import { NotApplicable, Trouble } from './errors.ts'
+import type { Opened, Opener } from './needs/opener.ts'
+import type { CheckReport, ReportedFinding } from './report.ts'
+
+export interface RunOptions<Context> {
+  readonly checks: readonly Check[]
+  readonly openers: readonly Opener<Context>[]
+  readonly context: Context
+  readonly signal: AbortSignal
+  /** Milliseconds that one check may take on one target. */
+  readonly timeoutMs: number
+  /** Checks that would touch more are skipped; wants that would are undefined. */
+  readonly mayTouch: Touches
+  readonly severity: ReadonlyMap<string, Severity>
+  /** Where the explanation of a check is found. */
+  docs(id: string): string
+  progress(id: string, target: string | undefined, says: string | undefined): void
+}
+
+export interface Outcome {
+  readonly checks: CheckReport[]
+  readonly limits: Limit[]
+  readonly gaps: Gap[]
+  readonly active: Active[]
+}
+
+/** Set when the scope starts with values that need no opening, such as the target that is looked at. */
+export type Preset = ReadonlyMap<string, unknown>
+
+export const touchesOf = (check: Check): Touches =>
+  touchOrder[Math.max(0, ...check.needs.map((need) => touchOrder.indexOf(need.touches)))] ?? 'nothing'
+
+export const isPerTarget = (check: Check): boolean =>
+  [...check.needs, ...check.wants].some((need) => need.scope === 'target')
+
+const exceeds = (touches: Touches, allowed: Touches) => touchOrder.indexOf(touches) > touchOrder.indexOf(allowed)
+
+/** Milliseconds that removing canaries may take after an interruption, before the process ends all the same. */
+const closingMs = 10_000
+
+/** One lifetime of opened needs: the whole run, or one target within it. */
+export class Scope<Context> {
+  readonly #openers: ReadonlyMap<string, Opener<Context>>
+  readonly #options: Pick<RunOptions<Context>, 'context' | 'signal'>
+  readonly #parent: Scope<Context> | undefined
+  readonly #opened = new Map<string, Promise<Opened>>()
+  readonly #undo: (() => Promise<void> | void)[] = []
+
+  constructor(
+    openers: ReadonlyMap<string, Opener<Context>>,
+    options: Pick<RunOptions<Context>, 'context' | 'signal'>,
+    parent?: Scope<Context>,
+    preset: Preset = new Map(),
+  ) {
+    this.#openers = openers
+    this.#options = options
+    this.#parent = parent
+    for (const [name, value] of preset) this.#opened.set(name, Promise.resolve({ value }))
+  }
+
+  open(need: Need, progress: (says: string) => void): Promise<Opened> {
+    const present = this.#opened.get(need.name)
+    if (present) return present
+    if (need.scope === 'run' && this.#parent) return this.#parent.open(need, progress)
+    const opening = this.#begin(need, progress)
+    this.#opened.set(need.name, opening)
+    return opening
+  }
+
+  async #begin(need: Need, progress: (says: string) => void): Promise<Opened> {
+    const opener = this.#openers.get(need.name)
+    if (!opener) throw new Error(`no opener for the need "${need.name}"`)
+    const opened = await opener.open({
+      context: this.#options.context,
+      signal: this.#options.signal,
+      progress,
+      open: async <V>(other: Need<string, V, Facts>) => (await this.open(other, progress)).value as V,
+      onClose: (undo) => this.#undo.push(undo),
+    })
+    const { close } = opened
+    if (close) this.#undo.push(() => close.call(opened))
+    return opened
+  }
+
+  /** Undoes everything, last first; one failure keeps no other from running. Gives the failures back. */
+  async close(): Promise<unknown[]> {
+    await Promise.allSettled(this.#opened.values())
+    const failures: unknown[] = []
+    for (let undo = this.#undo.pop(); undo; undo = this.#undo.pop()) {
+      try {
+        await Promise.race([undo(), rejectAfter(closingMs)])
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    return failures
+  }
+}
+
+const rejectAfter = (ms: number): Promise<never> =>
+  new Promise((_, reject) => {
+    setTimeout(() => reject(new Error(`not cleaned up within ${ms} ms`)), ms).unref()
+  })
+
+/** Runs every check that belongs to this scope, one after the other, so that probes do not disturb each other's figures. */
+export const runChecks = async <Context>(
+  options: RunOptions<Context>,
+  scope: Scope<Context>,
+  target: string | undefined,
+): Promise<Outcome> => {
+  const outcome: Outcome = { checks: [], limits: [], gaps: [], active: [] }
+  for (const check of options.checks) {
+    if (options.signal.aborted) break
+    outcome.checks.push(await runOne(options, scope, check, target, outcome))
+  }
+  return outcome
+}
+
+class Stopped extends Error {}
+
+const runOne = async <Context>(
+  options: RunOptions<Context>,
+  scope: Scope<Context>,
+  check: Check,
+  target: string | undefined,
+  outcome: Outcome,
+): Promise<CheckReport> => {
+  const began = performance.now()
+  const findings: ReportedFinding[] = []
+  const limits: Limit[] = []
+  const gaps: Gap[] = []
+  const active: Active[] = []
+  const measured: Record<string, string | number | boolean> = {}
+  const done = (state: CheckReport['state'], reason?: string): CheckReport => {
+    options.progress(check.id, target, undefined)
+    return {
+      id: check.id,
+      title: check.title,
+      ...(target === undefined ? {} : { target }),
+      state,
+      ms: Math.round(performance.now() - began),
+      ...(reason === undefined ? {} : { reason }),
+      ...(Object.keys(measured).length > 0 ? { measured } : {}),
+      findings,
+    }
+  }
+  if (exceeds(touchesOf(check), options.mayTouch)) {
+    return done('skipped', `it ${touchesOf(check)}, and only what ${options.mayTouch} is allowed`)
+  }
+  const progress = (says: string) => options.progress(check.id, target, says)
+  progress(check.title)
+  const time = AbortSignal.timeout(options.timeoutMs)
+  const signal = AbortSignal.any([options.signal, time])
+  try {
+    const work = async () => {
+      const on = await openAll(scope, check, options.mayTouch, measured, progress)
+      for await (const item of check.run({ ...on, signal, progress } as never)) {
+        if (item.kind === 'finding') findings.push(reported(item, check, options))
+        else if (item.kind === 'limit') limits.push(item)
+        else if (item.kind === 'gap') gaps.push(item)
+        else active.push(item)
+      }
+    }
+    await untilAborted(work(), signal)
+    outcome.limits.push(...limits)
+    outcome.gaps.push(...gaps)
+    outcome.active.push(...active)
+    return done(findings.length > 0 ? 'found' : 'ok')
+  } catch (error) {
+    if (options.signal.aborted) return done('skipped', 'interrupted')
+    if (time.aborted) return done('crashed', `no result within ${options.timeoutMs} ms; a longer --timeout may help`)
+    if (error instanceof NotApplicable) return done('skipped', error.message)
+    // What was found before the trouble stays found: the state says that the look is not complete.
+    if (error instanceof Trouble) return done('blocked', error.message)
+    return done('crashed', error instanceof Error ? (error.stack ?? error.message) : String(error))
+  }
+}
+
+const untilAborted = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const stop = () => reject(new Stopped())
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+
+const openAll = async <Context>(
+  scope: Scope<Context>,
+  check: Check,
+  mayTouch: Touches,
+  measured: Record<string, string | number | boolean>,
+  progress: (says: string) => void,
+): Promise<Record<string, unknown>> => {
+  const on: Record<string, unknown> = {}
+  const take = (need: Need, opened: Opened) => {
+    on[need.name] = opened.value
+    for (const [name, value] of Object.entries((opened.facts ?? {}) as FactValues<Facts>)) {
+      if (value !== undefined) measured[name] = value
+    }
+  }
+  for (const need of check.needs) take(need, await scope.open(need, progress))
+  for (const want of check.wants) {
+    on[want.name] = undefined
+    if (exceeds(want.touches, mayTouch)) continue
+    try {
+      take(want, await scope.open(want, progress))
+    } catch (error) {
+      if (!(error instanceof NotApplicable || error instanceof Trouble)) throw error
+    }
+  }
+  return on
+}
+
+const reported = <Context>(finding: Finding, check: Check, options: RunOptions<Context>): ReportedFinding => {
+  const own = finding.severity ?? check.severity
+  // A finding may lower the check's severity, never raise it; the user may set it either way.
+  const lowered = severities.indexOf(own) < severities.indexOf(check.severity) ? own : check.severity
+  const { at, says, facts, remedy, wants } = finding
+  return {
+    at,
+    says,
+    severity: options.severity.get(check.id) ?? lowered,
+    facts,
+    remedy: { ...remedy, docs: options.docs(check.id) },
+    ...(wants ? { wants } : {}),
+  }
+}
