@@ -1,4 +1,4 @@
-/** Every need that a check can ask for: name, cost, scope and figures. How each is opened stands in the file of its name beside this one. */
+/** Every need that a check can ask for: name, cost, scope and figures. How each is opened stands in the other files of this folder. */
 import { need } from '../check.ts'
 import type { HostMemory, TempFolder } from '../host/types.ts'
 import type { ModelFile } from '../mlflow/mlmodel.ts'
@@ -18,8 +18,15 @@ export interface PlannedFile {
 /** A local folder that holds what the store should hold. */
 export interface LocalTree {
   readonly dir: string
-  /** Relative path to bytes; regular files only. */
-  readonly files: ReadonlyMap<string, number>
+  /** Path below the target's root to the file's place and size in bytes; regular files only. */
+  readonly files: ReadonlyMap<string, { readonly file: string; readonly bytes: number }>
+}
+
+/** An MLmodel and the folder that it lies in: empty for the root, else ending in `/`. */
+export interface PlacedModel {
+  readonly folder: string
+  /** Why it could not be understood, in place of its content. */
+  readonly content: ModelFile | { readonly malformed: string }
 }
 
 export interface Listing {
@@ -73,11 +80,11 @@ export const trackingReach = need<Reach>()({
   scope: 'run',
   facts: { dns: 'ms', tcp: 'ms', tls: 'ms', http: 'ms' },
 })
-/** The folder given by `--from` or `--against`; not applicable without one. */
+/** The folder given by `--from` or `--against`, where it belongs to the target; not applicable otherwise. */
 export const localTree = need<LocalTree>()({
   name: 'localTree',
-  touches: 'nothing',
-  scope: 'run',
+  touches: 'reads',
+  scope: 'target',
   facts: { localFiles: 'count' },
 })
 export const target = need<Target>()({ name: 'target', touches: 'reads', scope: 'target', facts: {} })
@@ -105,8 +112,20 @@ export const listing = need<Listing>()({
   scope: 'target',
   facts: { objects: 'count', stored: 'bytes' },
 })
-/** The MLmodel at the target's root; not applicable where there is none. */
-export const modelFile = need<ModelFile>()({ name: 'modelFile', touches: 'reads', scope: 'target', facts: {} })
+/** Every MLmodel below the target's root; a run may hold several, a logged model holds one. */
+export const modelFiles = need<readonly PlacedModel[]>()({
+  name: 'modelFiles',
+  touches: 'reads',
+  scope: 'target',
+  facts: { models: 'count' },
+})
+/** Milliseconds; an unfinished upload whose last sign of life is younger counts as in progress (`--older-than`). */
+export const orphanAge = need<number>()({
+  name: 'orphanAge',
+  touches: 'nothing',
+  scope: 'run',
+  facts: { orphanAge: 'ms' },
+})
 export const bodyLimit = need<BodyLimit>()({
   name: 'bodyLimit',
   touches: 'writes',
