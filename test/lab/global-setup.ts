@@ -1,0 +1,54 @@
+import type { TestProject } from 'vitest/node'
+import { startMlflow } from './mlflow.ts'
+import { prepare } from './prepare.ts'
+import type { Running } from './running.ts'
+import { startSeaweed } from './seaweed.ts'
+
+/** Installs what the tests need and starts what they share; the function it gives stops that. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const started: Running[] = []
+  const stop = async () => {
+    await Promise.all(started.map((server) => server.stop()))
+  }
+  try {
+    await prepare()
+    const begun = Date.now()
+    const keep = async <T extends Running>(server: Promise<T>): Promise<T> => {
+      const running = await server
+      started.push(running)
+      return running
+    }
+    const folderServer = keep(startMlflow())
+    const weed = await keep(startSeaweed())
+    const bucket = await weed.bucket()
+    const destination = `s3://${bucket}/mlflow`
+    const [s3, folder] = await Promise.all([
+      keep(startMlflow({ artifactsDestination: destination, env: weed.env })),
+      folderServer,
+    ])
+    await mustOfferMultipart(s3.url)
+    const { endpoint, accessKey, secretKey, region, env } = weed
+    project.provide('lab', {
+      seaweed: { endpoint, accessKey, secretKey, region, env },
+      mlflowS3: { url: s3.url, bucket, destination },
+      mlflowFolder: { url: folder.url, destination: folder.destination },
+    })
+    console.log(`lab: shared servers up in ${Math.round((Date.now() - begun) / 1000)} s`)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return stop
+}
+
+async function mustOfferMultipart(url: string): Promise<void> {
+  const response = await fetch(`${url}/api/3.0/mlflow/server-info`)
+  const info: unknown = await response.json()
+  if (
+    typeof info !== 'object' ||
+    info === null ||
+    !('multipart_uploads_enabled' in info) ||
+    !info.multipart_uploads_enabled
+  )
+    throw new Error(`the shared MLflow server does not offer multipart uploads: ${JSON.stringify(info)}`)
+}

@@ -1,0 +1,25 @@
+import { afterAll } from 'vitest'
+import { freshDir, removeDir } from './scratch.ts'
+
+export { LabMissing } from './install.ts'
+export { type MlflowServer, startMlflow } from './mlflow.ts'
+export { type Nginx, startNginx } from './nginx.ts'
+export { eventsOf, python } from './python.ts'
+export type { Running } from './running.ts'
+export { s3Sdk } from './s3.ts'
+export { type S3Server, startSeaweed } from './seaweed.ts'
+export { shared } from './shared.ts'
+
+const made: string[] = []
+
+// On the file's own level, so that `scratch` may be called from a test, a hook or beside them.
+afterAll(async () => {
+  await Promise.all(made.map(removeDir))
+})
+
+/** A fresh folder that is removed after the tests of the file. */
+export async function scratch(): Promise<string> {
+  const dir = await freshDir('test')
+  made.push(dir)
+  return dir
+}
