@@ -1,4 +1,5 @@
 /** Every need that a check can ask for: name, cost, scope and figures. How each is opened stands in the other files of this folder. */
+import type { Gap } from '../check.ts'
 import { need } from '../check.ts'
 import type { HostMemory, TempFolder } from '../host/types.ts'
 import type { ModelFile } from '../mlflow/mlmodel.ts'
@@ -125,6 +126,28 @@ export const orphanAge = need<number>()({
   touches: 'nothing',
   scope: 'run',
   facts: { orphanAge: 'ms' },
+})
+/** Uploads that were begun below the root and neither completed nor aborted, with what their parts tell. */
+export interface UnfinishedUploads {
+  readonly uploads: readonly {
+    readonly path: string
+    readonly id: string
+    readonly parts?: number
+    /** Bytes. */
+    readonly stored?: number
+    /** The newest of initiation and newest part, in milliseconds since the epoch by the store's clock. */
+    readonly lastSign?: number
+  }[]
+  /** The store's clock, in milliseconds since the epoch. */
+  readonly now?: number
+  /** What could not be asked. */
+  readonly gaps: readonly Omit<Gap, 'kind'>[]
+}
+export const unfinishedUploads = need<UnfinishedUploads>()({
+  name: 'unfinishedUploads',
+  touches: 'reads',
+  scope: 'target',
+  facts: { unfinished: 'count' },
 })
 export const bodyLimit = need<BodyLimit>()({
   name: 'bodyLimit',

@@ -1,0 +1,73 @@
+import { defineCheck } from '../../src/check.ts'
+import { listing, localTree, modelFiles, target } from '../../src/needs/declarations.ts'
+import { bytes, exactBytes } from '../../src/words.ts'
+
+/**
+ * Written beside the model after MLflow has summed up the folder, hence not in `model_size_bytes` (measured with MLflow
+ * 3.17.2: utils/file_utils.get_total_file_size runs just before MLmodel is saved).
+ */
+const uncounted = new Set(['MLmodel', 'conda.yaml', 'python_env.yaml', 'requirements.txt'])
+
+/** The doctor's own manifest lies here; MLflow never counted it. */
+const ownFolder = '.mlflow-doctor/'
+
+export default defineCheck({
+  id: 'artifact/size-mismatch',
+  title: 'The stored bytes add up to what was logged',
+  severity: 'error',
+  on: ['scan'],
+  needs: [target, listing, modelFiles],
+  wants: [localTree],
+  facts: { expected: 'bytes', stored: 'bytes', short: 'bytes' },
+  explain: {
+    measures:
+      'Adds up the sizes in the listing and compares them with model_size_bytes in MLmodel (MLmodel, conda.yaml, python_env.yaml and requirements.txt are not in that figure, nor is code/ for a plain pyfunc model), and each file with the folder given by --from or --against.',
+    breaks:
+      'A truncated file under artifacts/ loads without any error and gives wrong results later; servers under gunicorn store a request that was cut in the middle as if it were whole.',
+    remedy: 'Run `mlflow-doctor repair` with --from naming a folder that holds the files at full size.',
+  },
+  async *run({ target, listing, modelFiles, localTree }) {
+    for (const [path, { bytes: expected }] of localTree?.files ?? []) {
+      const stored = listing.files.get(path)?.size
+      if (stored === undefined || stored === expected) continue
+      yield {
+        kind: 'finding',
+        at: `${target.name}/${path}`,
+        says: `${exactBytes(stored)} are stored, ${localTree?.dir} holds ${exactBytes(expected)}`,
+        facts: { expected, stored, short: Math.max(0, expected - stored) },
+        remedy: {
+          text:
+            stored < expected
+              ? 'Repair replaces it, after showing that what is stored is the beginning of the local file.'
+              : 'What is stored is longer than the local file, so repair leaves it alone; compare the two by hand.',
+          ...(stored < expected ? { commands: [`mlflow-doctor repair ${target.name} --from ${localTree?.dir}`] } : {}),
+        },
+        ...(stored < expected ? { wants: [{ want: 'file', target: target.name, path, bytes: expected }] } : {}),
+      }
+    }
+    for (const { folder, content } of modelFiles) {
+      if ('malformed' in content || content.modelSize === undefined) continue
+      let stored = 0
+      for (const [path, { size }] of listing.files) {
+        if (!path.startsWith(folder)) continue
+        const inside = path.slice(folder.length)
+        if (uncounted.has(inside) || inside.startsWith(ownFolder)) continue
+        if (content.codeUncounted && inside.startsWith('code/')) continue
+        stored += size
+      }
+      const expected = content.modelSize
+      // More than was counted is legal: files may have been added to the folder afterwards.
+      if (stored >= expected) continue
+      yield {
+        kind: 'finding',
+        at: `${target.name}/${folder.replace(/\/$/, '')}`.replace(/\/$/, ''),
+        says: `${bytes(stored)} of ${bytes(expected)} are stored: ${exactBytes(expected - stored)} are missing`,
+        facts: { expected, stored, short: expected - stored },
+        remedy: {
+          text: 'Compare with the folder that the model was saved to; repair puts back what is missing or short.',
+          commands: [`mlflow-doctor repair ${target.name} --from ${localTree ? localTree.dir : 'DIR'}`],
+        },
+      }
+    }
+  },
+})

@@ -1,0 +1,42 @@
+import { defineCheck } from '../../src/check.ts'
+import { orphanAge, target } from '../../src/needs/declarations.ts'
+import { duration } from '../../src/words.ts'
+
+export default defineCheck({
+  id: 'model/status',
+  title: 'The logged model is READY',
+  severity: 'error',
+  on: ['scan'],
+  needs: [target, orphanAge],
+  wants: [],
+  facts: { status: 'text', age: 'ms' },
+  explain: {
+    measures: 'Reads the status of the logged model and the time of its last change from the tracking store.',
+    breaks:
+      'A killed client leaves its model PENDING for ever; a client that saw an error sets UPLOAD_FAILED, also when the server finished the upload seconds later. Registration and deployment refuse such a model.',
+    remedy:
+      'Run `mlflow-doctor repair`: it puts back what is missing, and sets READY only when every file was verified. MLflow itself sets READY without looking at a single file.',
+  },
+  async *run({ target, orphanAge }) {
+    const { model } = target
+    if (!model || model.status === 'READY' || model.status === 'UNKNOWN') return
+    const changed = model.updatedAt ?? model.createdAt
+    // Against this machine's clock: the tracking store tells no time of its own. A skew of hours only makes the wording milder.
+    const age = changed === undefined ? undefined : Date.now() - changed
+    const young = model.status === 'PENDING' && (age === undefined || age < orphanAge)
+    yield {
+      kind: 'finding',
+      at: target.name,
+      says: young
+        ? `it is PENDING, last changed ${age === undefined ? 'at an unknown time' : `${duration(Math.max(0, age))} ago`}: its upload may be in progress, or its client was killed`
+        : `it is ${model.status}${age === undefined ? '' : `, unchanged for ${duration(Math.max(0, age))}`}`,
+      severity: young ? 'info' : 'error',
+      facts: { status: model.status, ...(age === undefined ? {} : { age }) },
+      remedy: {
+        text: 'When no training process is still writing it, repair puts back what is missing and sets it READY.',
+        commands: [`mlflow-doctor repair ${target.name} --from DIR`],
+      },
+      wants: [{ want: 'model-ready', target: target.name, modelId: model.modelId }],
+    }
+  },
+})
