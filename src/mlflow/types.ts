@@ -57,7 +57,7 @@ export interface Tracking {
   model(modelId: string, signal?: AbortSignal): Promise<LoggedModel>
   /** Logged models of an experiment, or only those that a run logged, PENDING ones included. Empty on servers older than 3.0, which have none. */
   models(of: { experimentId: string; runId?: string }, signal?: AbortSignal): AsyncIterable<LoggedModel>
-  /** `version` is a number or `@alias`. */
+  /** `version` is a number, `@alias`, `latest`, or a stage, as in MLflow's `models:/` URIs. */
   version(name: string, version: string, signal?: AbortSignal): Promise<ModelVersion>
   /** Sets a PENDING or UPLOAD_FAILED logged model to READY, and nothing else. Only after its files were verified. */
   setModelReady(modelId: string, signal?: AbortSignal): Promise<void>
@@ -91,6 +91,8 @@ export interface Settings {
   readonly requestTimeoutMs: number
   /** What a run without further words would log to. */
   readonly experiment: { readonly id: string } | { readonly name: string }
+  /** MLFLOW_RUN_ID: the run that a training script would take up again. */
+  readonly runId?: string
   readonly s3: {
     readonly endpoint?: string
     readonly ignoreTls: boolean
@@ -113,7 +115,8 @@ export interface Settings {
 }
 
 export type TargetSpec =
-  | { readonly kind: 'run'; readonly runId: string }
+  /** `path` is the part after the run's id in `runs:/<id>/<path>`: the name of a model that it logged, or a folder of its artifacts. */
+  | { readonly kind: 'run'; readonly runId: string; readonly path?: string }
   | { readonly kind: 'model'; readonly modelId: string }
   | { readonly kind: 'version'; readonly name: string; readonly version: string }
   | { readonly kind: 'experiment'; readonly by: { readonly id: string } | { readonly name: string } }
@@ -129,4 +132,6 @@ export interface Target {
   readonly experimentId?: string
   readonly run?: Run
   readonly model?: LoggedModel
+  /** Says why this is not exactly what was asked for, such as an experiment that does not exist yet. */
+  readonly assumed?: string
 }
