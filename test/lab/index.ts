@@ -4,11 +4,13 @@ import { freshDir, removeDir } from './scratch.ts'
 export { LabMissing } from './install.ts'
 export { type MlflowServer, startMlflow } from './mlflow.ts'
 export { type Nginx, startNginx } from './nginx.ts'
+export { payloadSha256, writePayload } from './payload.ts'
 export { eventsOf, python } from './python.ts'
 export type { Running } from './running.ts'
 export { s3Sdk } from './s3.ts'
 export { type S3Server, startSeaweed } from './seaweed.ts'
 export { shared } from './shared.ts'
+export { type SlowLink, startThrottle } from './throttle.ts'
 
 const made: string[] = []
 

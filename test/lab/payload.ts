@@ -1,0 +1,28 @@
+import { createHash } from 'node:crypto'
+import { closeSync, openSync, writeSync } from 'node:fs'
+
+const BLOCK = 1 << 20
+
+function* blocks(seed: string, size: number): Generator<Buffer> {
+  for (let block = 0; block * BLOCK < size; block++) {
+    const outputLength = Math.min(BLOCK, size - block * BLOCK)
+    yield createHash('shake128', { outputLength }).update(`${seed}:${block}`).digest()
+  }
+}
+
+/** The SHA-256, as hex, of the payload that `--file NAME=SIZE:SEED` makes; its seed is its name unless told. */
+export function payloadSha256(seed: string, size: number): string {
+  const hash = createHash('sha256')
+  for (const block of blocks(seed, size)) hash.update(block)
+  return hash.digest('hex')
+}
+
+/** Writes the same payload to a file. `size` in bytes. */
+export function writePayload(path: string, seed: string, size: number): void {
+  const file = openSync(path, 'w')
+  try {
+    for (const block of blocks(seed, size)) writeSync(file, block)
+  } finally {
+    closeSync(file)
+  }
+}

@@ -1,0 +1,77 @@
+"""Logs a model with the real client, and dies in the middle of its upload when told so.
+
+Prints JSON lines: `saved` (ids, model folder and the sha256 of its files, before the first byte is sent), then `killing`,
+or `logged`. A client that was to be killed and was not exits with 3. Needs MLFLOW_TRACKING_URI.
+"""
+
+import os
+import pathlib
+import signal
+import sys
+import threading
+import time
+
+import lab
+
+
+def parts_of_open_uploads(store):
+    """Yields (upload, parts) of each open upload below the store's prefix."""
+    client, bucket = store.client, store.bucket
+    for upload in client.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
+        if upload["Key"].startswith(store.key("")):
+            which = {"Bucket": bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+            yield upload, client.list_parts(**which).get("Parts", [])
+
+
+def due(given, store, folder):
+    """What the kill is waiting for, once it is there."""
+    if given.kill_parts is not None:
+        for upload, parts in parts_of_open_uploads(store):
+            if len(parts) >= given.kill_parts:
+                return {"key": upload["Key"], "upload_id": upload["UploadId"], "parts": len(parts)}
+    if given.kill_staging is not None:
+        for staged in pathlib.Path(folder).rglob(".artifact.uploading.*"):
+            try:
+                size = staged.stat().st_size
+            except FileNotFoundError:
+                continue
+            if size >= given.kill_staging:
+                return {"staging": str(staged), "bytes": size}
+    return None
+
+
+def kill_when_due(given, facts):
+    started = time.monotonic()
+    store = folder = None
+    if given.kill_parts is not None:
+        store = lab.store_at(facts["artifact_uri"], given.destination, given.store_endpoint)
+    if given.kill_staging is not None:
+        folder = lab.store_at(facts["artifact_uri"], given.destination).base
+    while True:
+        found = due(given, store, folder)
+        if found is None and given.kill_after is not None and time.monotonic() - started >= given.kill_after:
+            found = {"after": given.kill_after}
+        if found is not None:
+            lab.tell("killing", **found, **facts)
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.002)
+
+
+parser = lab.arguments(lab.parser(__doc__))
+parser.add_argument("--destination", help="where a proxying server keeps its artifacts: a folder or s3://...")
+parser.add_argument("--store-endpoint", help="the S3 endpoint to look at, where the client's own goes through a slow link")
+parser.add_argument("--kill-parts", type=int, metavar="K", help="SIGKILL when an upload is open with K parts or more")
+parser.add_argument("--kill-staging", type=int, metavar="BYTES", help="SIGKILL when a folder store has staged so many bytes")
+parser.add_argument("--kill-after", type=float, metavar="SECONDS", help="SIGKILL so long after the upload began")
+given = parser.parse_args()
+to_be_killed = any(how is not None for how in (given.kill_parts, given.kill_staging, given.kill_after))
+
+
+def before_upload(facts):
+    if to_be_killed:
+        threading.Thread(target=kill_when_due, args=(given, dict(facts)), daemon=True).start()
+
+
+lab.log_model(given, before_upload)
+if to_be_killed:
+    sys.exit(3)

@@ -1,0 +1,50 @@
+import { connect, createServer, type Socket } from 'node:net'
+
+export interface SlowLink {
+  readonly url: string
+  /** Bytes that have gone towards the upstream. */
+  readonly sent: () => number
+  stop(): Promise<void>
+}
+
+/** A TCP proxy on 127.0.0.1 that lets all connections together send so many bytes a second upstream; answers go at full speed. */
+export async function startThrottle(options: { upstream: string; bytesPerSecond: number }): Promise<SlowLink> {
+  const upstream = new URL(options.upstream)
+  const open = new Set<Socket>()
+  let sent = 0
+  let freeAt = 0
+  const server = createServer((client) => {
+    const target = connect({ host: upstream.hostname, port: Number(upstream.port) })
+    for (const socket of [client, target]) {
+      open.add(socket)
+      socket.on('close', () => {
+        open.delete(socket)
+        client.destroy()
+        target.destroy()
+      })
+      socket.on('error', () => {})
+    }
+    target.pipe(client)
+    client.on('data', (bytes: Buffer) => {
+      sent += bytes.length
+      freeAt = Math.max(freeAt, Date.now()) + (bytes.length / options.bytesPerSecond) * 1000
+      target.write(bytes)
+      const wait = freeAt - Date.now()
+      if (wait < 1) return
+      client.pause()
+      setTimeout(() => client.resume(), wait)
+    })
+    client.on('end', () => target.end())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the slow link has no port')
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    sent: () => sent,
+    stop: () => {
+      for (const socket of open) socket.destroy()
+      return new Promise((resolve) => server.close(() => resolve()))
+    },
+  }
+}
