@@ -88,6 +88,15 @@ export class Scope<Context> {
     return opened
   }
 
+  /** The value of a need that was opened already; undefined when it was not, or could not be. */
+  async opened<V>(need: Need<string, V, Facts>): Promise<V | undefined> {
+    const opening = this.#opened.get(need.name)
+    return opening?.then(
+      (opened) => opened.value as V,
+      () => undefined,
+    )
+  }
+
   /** Undoes everything, last first; one failure keeps no other from running. Gives the failures back. */
   async close(): Promise<unknown[]> {
     await Promise.allSettled(this.#opened.values())

@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+// Plain JavaScript, and the first thing that runs: an older Node cannot even parse what follows, so it is told here.
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+if (major < 22 || (major === 22 && minor < 19)) {
+  process.stderr.write(
+    `mlflow-doctor needs Node 22.19 or newer, and this is Node ${process.versions.node}: install a newer Node, or run it through npm in its own folder, which brings one along.\n`,
+  )
+  process.exitCode = 2
+} else {
+  const { main } = await import('./cli.ts')
+  process.exitCode = await main(process.argv.slice(2))
+}

@@ -1,0 +1,92 @@
+/** Everything that is told about checks, as pure functions of their declarations: list, explain, the docs page, the units. */
+import type { Check, Need, Unit } from './check.ts'
+import { isPerTarget, touchesOf } from './run.ts'
+
+/** Where the explanation of a check stands; the fragment is its id, as the headings of the page are. */
+export const docsOf = (id: string): string => `checks/README.md#${id.replace('/', '')}`
+
+const needsOf = (check: Check): Need[] => [...check.needs, ...check.wants]
+
+/** Fact name to unit, over checks and their needs. Throws when one name has two units: a figure must mean one thing. */
+export const unitsOf = (checks: readonly Check[]): Record<string, Unit> => {
+  const units: Record<string, Unit> = {}
+  for (const facts of checks.flatMap((check) => [check.facts, ...needsOf(check).map((need) => need.facts)])) {
+    for (const [name, unit] of Object.entries(facts)) {
+      if (units[name] !== undefined && units[name] !== unit) throw new Error(`the fact "${name}" has two units`)
+      units[name] = unit
+    }
+  }
+  return units
+}
+
+export interface Listed {
+  readonly id: string
+  readonly title: string
+  readonly severity: string
+  readonly commands: readonly string[]
+  readonly runs: 'once' | 'per target'
+  readonly touches: string
+  readonly needs: readonly string[]
+}
+
+export const listed = (check: Check): Listed => ({
+  id: check.id,
+  title: check.title,
+  severity: check.severity,
+  commands: check.on,
+  runs: isPerTarget(check) ? 'per target' : 'once',
+  touches: touchesOf(check),
+  needs: check.needs.map((need) => need.name),
+})
+
+export interface Explained extends Listed {
+  readonly measures: string
+  readonly breaks: string
+  readonly remedy: string
+  readonly facts: Readonly<Record<string, Unit>>
+}
+
+export const explained = (check: Check): Explained => ({
+  ...listed(check),
+  ...check.explain,
+  facts: Object.assign({}, ...needsOf(check).map((need) => need.facts), check.facts),
+})
+
+const touched: Readonly<Record<string, string>> = {
+  nothing: 'nothing outside this machine',
+  reads: 'reads only',
+  writes: 'writes a canary, and removes it',
+}
+
+const sectionOf = (check: Check): string => {
+  const { facts, ...about } = explained(check)
+  const rows = Object.entries(facts).map(([name, unit]) => `| \`${name}\` | ${unit} |`)
+  return [
+    `## ${check.id}`,
+    '',
+    `**${check.title}.** Severity: at most ${check.severity}. Part of: ${check.on.map((on) => `\`${on}\``).join(', ')}. Runs ${about.runs}. Touches: ${touched[about.touches]}.`,
+    '',
+    `- **What it measures.** ${about.measures}`,
+    `- **What breaks.** ${about.breaks}`,
+    `- **Remedy.** ${about.remedy}`,
+    ...(rows.length > 0 ? ['', '| figure | unit |', '| --- | --- |', ...rows] : []),
+    '',
+  ].join('\n')
+}
+
+/** The text of checks/README.md. */
+export const catalogue = (checks: readonly Check[]): string =>
+  [
+    '# The checks',
+    '',
+    'Generated from the declarations by `npm run docs`; edit the checks, not this page.',
+    '',
+    '| check | healthy when | severity | command |',
+    '| --- | --- | --- | --- |',
+    ...checks.map(
+      (check) =>
+        `| [${check.id}](#${check.id.replace('/', '')}) | ${check.title} | ${check.severity} | ${check.on.join(', ')} |`,
+    ),
+    '',
+    ...checks.map(sectionOf),
+  ].join('\n')

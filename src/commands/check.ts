@@ -1,0 +1,98 @@
+import { Trouble } from '../errors.ts'
+import { forecast } from '../forecast.ts'
+import { plannedUpload as planNeed, route as routeNeed } from '../needs/declarations.ts'
+import type { Needed } from '../needs/needed.ts'
+import { settingsOf } from '../needs/openers.ts'
+import type { ForecastRow } from '../report.ts'
+import { defineCommand } from './command.ts'
+import { plannedUpload } from './planned.ts'
+import { coveredBy, openSession } from './session.ts'
+
+interface Arguments {
+  size?: string
+  model?: string
+  as: 'log_model' | 'log_artifact'
+  experiment?: string
+  run?: string
+}
+
+export default defineCommand<Arguments>({
+  name: 'check',
+  summary: 'Before training: will an upload of this size get through?',
+  options: {
+    size: { type: 'string', requiresArg: true, describe: 'Size of the largest file that will be logged: 20GiB' },
+    model: {
+      type: 'string',
+      requiresArg: true,
+      conflicts: 'size',
+      describe: 'A model folder as it will be logged; every file is forecast',
+    },
+    as: {
+      choices: ['log_model', 'log_artifact'],
+      default: 'log_model',
+      describe: 'What will be called; log_model writes a full copy to the temp folder first',
+    },
+    experiment: {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Experiment, by name or id (else MLFLOW_EXPERIMENT_NAME or _ID, else Default)',
+    },
+    run: {
+      type: 'string',
+      requiresArg: true,
+      conflicts: 'experiment',
+      describe: 'An existing run that the files will be logged to',
+    },
+  },
+  examples: [
+    ['mlflow-doctor check --size 20GiB', 'Forecast one file of 20 GiB'],
+    ['mlflow-doctor check --model ./model --json', 'Forecast every file of a folder, for CI'],
+  ],
+  report: async (args, context) => {
+    const planned = await plannedUpload(args)
+    const needed: Needed = {
+      host: context.host,
+      trustedHosts: args.trustHost,
+      orphanAgeMs: 0,
+      ...(args.trackingUri === undefined ? {} : { trackingUri: args.trackingUri }),
+      ...(args.artifactsDestination === undefined ? {} : { artifactsDestination: args.artifactsDestination }),
+      ...(args.experiment === undefined ? {} : { experiment: args.experiment }),
+      ...(args.run === undefined ? {} : { runId: args.run }),
+      ...(planned ? { planned } : {}),
+    }
+    refuseWrongSettings(needed)
+    const session = openSession('check', needed, args, context)
+    let rows: ForecastRow[] | undefined
+    try {
+      await session.once()
+      await session.target(undefined, async (scope) => {
+        const plan = await session.scope.opened(planNeed)
+        const route = await scope.opened(routeNeed)
+        if (!plan || !route) return
+        const unknown = session.results.checks
+          .filter(({ state }) => state === 'blocked' || state === 'crashed')
+          .map(({ id }) => id)
+        rows = forecast({ plan, route, limits: session.results.limits, unknown })
+      })
+    } finally {
+      await session.close()
+    }
+    const { results } = session
+    return {
+      checks: results.checks,
+      limits: results.limits.map(({ kind, ...limit }) => limit),
+      ...(rows ? { forecast: rows } : {}),
+      covered: coveredBy(session),
+    }
+  },
+})
+
+/** Settings that make no sense end the run at once; settings that this version cannot serve block only the checks that need them. */
+const refuseWrongSettings = (needed: Needed): void => {
+  try {
+    settingsOf(needed)
+  } catch (error) {
+    if (error instanceof Trouble && error.kind !== 'usage') return
+    throw error
+  }
+}

@@ -1,0 +1,68 @@
+/** A command as data: what it takes, and a handler that receives everything it may use. One place turns it into yargs. */
+import type { Options, PositionalOptions } from 'yargs'
+import type { GapTopic, Severity } from '../check.ts'
+import type { Report } from '../report.ts'
+
+export interface Host {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+  readonly home: string
+  readonly platform: NodeJS.Platform
+  /** Asks on the terminal; undefined where there is none, so that nothing ever waits in CI. */
+  readonly ask: ((question: string) => Promise<string>) | undefined
+}
+
+export interface CommandContext {
+  readonly host: Host
+  readonly version: string
+  readonly signal: AbortSignal
+  /** What is under way; undefined ends it. */
+  progress(says: string | undefined): void
+  /** Prints what a person must see before being asked, to standard error, through the redactor. */
+  tell(text: string): void
+}
+
+/** What a report needs beside what the command itself found out. */
+export type Findings = Omit<
+  Report,
+  | 'schemaVersion'
+  | 'tool'
+  | 'command'
+  | 'startedAt'
+  | 'durationMs'
+  | 'units'
+  | 'counts'
+  | 'interrupted'
+  | 'failOn'
+  | 'required'
+  | 'exitCode'
+>
+
+/** Options of every command that ends in a report. */
+export interface CommonOptions {
+  readonly trackingUri?: string
+  readonly artifactsDestination?: string
+  readonly trustHost: readonly string[]
+  readonly only: readonly string[]
+  readonly skip: readonly string[]
+  readonly severity: readonly string[]
+  readonly failOn: Severity
+  readonly require: readonly GapTopic[]
+  readonly timeout: number
+  readonly readOnly: boolean
+}
+
+export interface Command<Arguments = Record<string, unknown>> {
+  readonly name: string
+  readonly summary: string
+  readonly positionals?: Readonly<Record<string, PositionalOptions & { variadic?: boolean }>>
+  readonly options: Readonly<Record<string, Options>>
+  readonly examples?: readonly (readonly [line: string, says: string])[]
+  /** Ends in a report, printed in the format asked for. */
+  readonly report?: (args: Arguments & CommonOptions, context: CommandContext) => Promise<Findings>
+  /** Ends in plain text on standard output: pure functions of the declarations. */
+  readonly print?: (args: Arguments) => Promise<string>
+}
+
+/** Identity; `Arguments` is what yargs makes of the options and positionals. */
+export const defineCommand = <Arguments>(command: Command<Arguments>): Command => command as unknown as Command

@@ -1,0 +1,69 @@
+import type { Options } from 'yargs'
+import { gapTopics, severities } from '../check.ts'
+import { formats } from '../reporters/index.ts'
+
+/** Taken by every command that ends in a report. */
+export const commonOptions: Readonly<Record<string, Options>> = {
+  'tracking-uri': {
+    type: 'string',
+    requiresArg: true,
+    describe:
+      'Tracking server, sqlite database or folder (else MLFLOW_TRACKING_URI, else what MLflow itself would take)',
+  },
+  'artifacts-destination': {
+    type: 'string',
+    requiresArg: true,
+    describe: 'Where a proxying server keeps its artifacts, for those who hold credentials for it: s3://bucket/prefix',
+  },
+  'trust-host': {
+    type: 'string',
+    array: true,
+    requiresArg: true,
+    default: [],
+    describe: 'A store host, learnt from the server, that may receive your store credentials',
+  },
+  only: {
+    type: 'string',
+    array: true,
+    requiresArg: true,
+    default: [],
+    describe: 'Run only these checks: an id, or a pattern such as store/*',
+  },
+  skip: { type: 'string', array: true, requiresArg: true, default: [], describe: 'Leave these checks out' },
+  severity: {
+    type: 'string',
+    array: true,
+    requiresArg: true,
+    default: [],
+    describe: 'Weigh a check differently: ID=error, ID=warning, ID=info',
+  },
+  'fail-on': { choices: severities, default: 'error', describe: 'Exit 1 from this severity on' },
+  require: {
+    choices: gapTopics,
+    array: true,
+    requiresArg: true,
+    default: [],
+    describe: 'Exit 3 when this could not be looked at',
+  },
+  timeout: {
+    type: 'number',
+    requiresArg: true,
+    default: 60,
+    describe: 'Seconds that one check may take on one target',
+  },
+  'read-only': {
+    type: 'boolean',
+    default: false,
+    describe: 'Write nothing, no canary either; what needs one is skipped',
+  },
+}
+
+/** How the report is printed. */
+export const outputOptions: Readonly<Record<string, Options>> = {
+  format: { choices: formats, default: 'pretty', describe: 'Format of the report' },
+  json: { type: 'boolean', default: false, describe: 'The same as --format json' },
+  output: { type: 'string', requiresArg: true, describe: 'Write the report to this file instead of standard output' },
+  color: { type: 'boolean', describe: 'Colour, also where it is not a terminal (--no-color: never)' },
+  quiet: { type: 'boolean', default: false, describe: 'No progress' },
+  verbose: { type: 'boolean', default: false, describe: 'Skipped checks and stack traces too' },
+}

@@ -1,0 +1,10 @@
+/** Every command: one file each, one line here. */
+import check from './check.ts'
+import type { Command } from './command.ts'
+import explain from './explain.ts'
+import list from './list.ts'
+import repair from './repair.ts'
+import scan from './scan.ts'
+import schema from './schema.ts'
+
+export const commands: readonly Command[] = [check, scan, repair, explain, list, schema]

@@ -1,0 +1,130 @@
+import { NotApplicable, Trouble } from '../errors.ts'
+import { parseTarget, resolveTargets } from '../mlflow/target.ts'
+import type { Target, TargetSpec, Tracking } from '../mlflow/types.ts'
+import { localTree, tracking as trackingNeed } from '../needs/declarations.ts'
+import type { Needed } from '../needs/needed.ts'
+import { settingsOf } from '../needs/openers.ts'
+import type { CommandContext, CommonOptions } from './command.ts'
+import { defineCommand } from './command.ts'
+import { coveredBy, openSession, type Session } from './session.ts'
+import { parseTime } from './sizes.ts'
+
+interface Arguments {
+  targets?: string[]
+  experiment?: string
+  against?: string
+  olderThan: string
+}
+
+/** What the words on the command line ask for. @throws Trouble `usage` when they ask for nothing */
+export const specsOf = (targets: readonly string[], experiment: string | undefined): TargetSpec[] => {
+  const specs = targets.map(parseTarget)
+  if (experiment !== undefined) {
+    specs.push({ kind: 'experiment', by: /^\d+$/.test(experiment) ? { id: experiment } : { name: experiment } })
+  }
+  if (specs.length > 0) return specs
+  throw new Trouble({
+    kind: 'usage',
+    what: 'there is nothing to look at',
+    why: 'no target was given',
+    todo: 'Give a run id, runs:/…, models:/…, a store URI, or --experiment',
+  })
+}
+
+/** The artifact roots behind a spec; a bare store URI asks no tracking store. */
+export async function* targetsOf(spec: TargetSpec, session: Session, signal: AbortSignal): AsyncIterable<Target> {
+  const bare = spec.kind === 'uri' && !spec.uri.startsWith('mlflow-artifacts:')
+  const tracked: Tracking | undefined = bare
+    ? undefined
+    : ((await session.scope.open(trackingNeed, () => {})).value as Tracking)
+  yield* resolveTargets(spec, tracked, signal)
+}
+
+export const neededFor = (
+  args: CommonOptions,
+  context: CommandContext,
+  more: { localDir: string | undefined; olderThan: string },
+): Needed => {
+  const needed: Needed = {
+    host: context.host,
+    trustedHosts: args.trustHost,
+    orphanAgeMs: parseTime('--older-than', more.olderThan),
+    ...(args.trackingUri === undefined ? {} : { trackingUri: args.trackingUri }),
+    ...(args.artifactsDestination === undefined ? {} : { artifactsDestination: args.artifactsDestination }),
+    ...(more.localDir === undefined ? {} : { localDir: more.localDir }),
+  }
+  settingsOf(needed)
+  return needed
+}
+
+export const olderThan = {
+  type: 'string',
+  requiresArg: true,
+  default: '24h',
+  describe: 'An unfinished upload counts as abandoned when nothing was heard of it for this long',
+} as const
+
+export default defineCommand<Arguments>({
+  name: 'scan',
+  summary: 'After a failure: what is missing, short or abandoned?',
+  positionals: {
+    targets: {
+      type: 'string',
+      array: true,
+      variadic: true,
+      describe: 'A run id, runs:/…, models:/m-…, models:/name/version, or a store URI or folder',
+    },
+  },
+  options: {
+    experiment: { type: 'string', requiresArg: true, describe: 'Every run and model of an experiment, by name or id' },
+    against: { type: 'string', requiresArg: true, describe: 'A local folder that holds what should be stored' },
+    'older-than': olderThan,
+  },
+  examples: [
+    ['mlflow-doctor scan runs:/0123…', 'One run and the models that it logged'],
+    ['mlflow-doctor scan --experiment churn --json', 'A whole experiment, for CI'],
+  ],
+  report: async (args, context) => {
+    const specs = specsOf(args.targets ?? [], args.experiment)
+    const needed = neededFor(args, context, { localDir: args.against, olderThan: args.olderThan })
+    const session = openSession('scan', needed, args, context)
+    let matched = args.against === undefined
+    try {
+      await session.once()
+      for (const spec of specs) {
+        for await (const target of targetsOf(spec, session, context.signal)) {
+          if (context.signal.aborted) break
+          await session.target(target, async (scope) => {
+            matched ||= await applies(scope.open(localTree, () => {}))
+          })
+        }
+      }
+    } finally {
+      await session.close()
+    }
+    if (!matched && !context.signal.aborted) {
+      throw new Trouble({
+        kind: 'usage',
+        what: `cannot compare with ${args.against}`,
+        why: 'the model in that folder is none of those that were looked at',
+        todo: 'Give --against the folder of this model, or name the target that it belongs to',
+      })
+    }
+    return {
+      target: [...(args.targets ?? []), args.experiment].filter(Boolean).join(' '),
+      checks: session.results.checks,
+      covered: coveredBy(session),
+    }
+  },
+})
+
+/** True when the local folder belongs to this target; troubles with the folder itself are the user's to know. */
+const applies = async (opening: Promise<unknown>): Promise<boolean> => {
+  try {
+    await opening
+    return true
+  } catch (error) {
+    if (error instanceof NotApplicable) return false
+    throw error
+  }
+}

@@ -1,0 +1,19 @@
+import type { Host } from '../commands/command.ts'
+import type { PlannedUpload } from './declarations.ts'
+
+/** What openers may know of the command that runs: its options and the machine it runs on. */
+export interface Needed {
+  readonly host: Host
+  readonly trackingUri?: string
+  readonly artifactsDestination?: string
+  readonly trustedHosts: readonly string[]
+  /** `--experiment`, else what MLflow's own variables say. */
+  readonly experiment?: string
+  /** Where a check's upload would go when it goes to an existing run. */
+  readonly runId?: string
+  readonly planned?: PlannedUpload
+  /** `--from` or `--against`. */
+  readonly localDir?: string
+  /** Milliseconds. */
+  readonly orphanAgeMs: number
+}

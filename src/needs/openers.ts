@@ -1,0 +1,96 @@
+/** How every declared need is opened. One line for each; the longer ones stand in files of their own. */
+import { NotApplicable } from '../errors.ts'
+import { hostMemory } from '../host/memory.ts'
+import { tempFolder } from '../host/temp.ts'
+import type { TrackingServer } from '../mlflow/server.ts'
+import { readSettings } from '../mlflow/settings.ts'
+import { openTracking } from '../mlflow/tracking.ts'
+import * as needs from './declarations.ts'
+import type { Needed } from './needed.ts'
+import type { Opener } from './opener.ts'
+import { opener } from './opener.ts'
+import { bodyLimitOpener, multipartCanaryOpener, storeReachOpener, trackingReachOpener } from './probed.ts'
+import { listingOpener, localTreeOpener, modelFilesOpener, storeOpener, unfinishedUploadsOpener } from './stored.ts'
+import { routeOpener, targetOpener } from './tracked.ts'
+
+const of = <V, F extends import('../check.ts').Facts>(
+  need: import('../check.ts').Need<string, V, F>,
+  open: Parameters<typeof opener<Needed, V, F>>[1],
+): Opener<Needed> => opener<Needed, V, F>(need, open)
+
+export const openers: readonly Opener<Needed>[] = [
+  of(needs.settings, async ({ context }) => ({ value: settingsOf(context) })),
+  of(needs.plannedUpload, async ({ context: { planned } }) => {
+    if (!planned) throw new NotApplicable('no planned upload was given: use --size or --model')
+    return {
+      value: planned,
+      facts: { plannedFiles: planned.files.length, plannedLargest: planned.largest, plannedTotal: planned.total },
+    }
+  }),
+  of(needs.orphanAge, async ({ context }) => ({
+    value: context.orphanAgeMs,
+    facts: { orphanAge: context.orphanAgeMs },
+  })),
+  of(needs.tempFolder, async ({ context: { host } }) => {
+    const value = await tempFolder(host)
+    return {
+      value,
+      facts: {
+        tempPath: value.path,
+        tempFree: value.free,
+        tempInMemory: value.inMemory,
+        ...(value.filesystem ? { tempFilesystem: value.filesystem } : {}),
+      },
+    }
+  }),
+  of(needs.memory, async () => {
+    const value = await hostMemory()
+    return {
+      value,
+      facts: { memoryAvailable: value.available, ...(value.limit === undefined ? {} : { memoryLimit: value.limit }) },
+    }
+  }),
+  of(needs.tracking, async ({ open, signal, context }) => {
+    const value = await openTracking(await open(needs.settings), { cwd: context.host.cwd, signal })
+    return { value, facts: { trackingUri: value.uri } }
+  }),
+  of(needs.server, async ({ open }) => {
+    const settings = await open(needs.settings)
+    if (settings.trackingKind !== 'server') {
+      throw new NotApplicable(
+        `there is no tracking server: the tracking URI names a ${settings.trackingKind === 'sqlite' ? 'sqlite database' : 'folder'}`,
+      )
+    }
+    const value = (await open(needs.tracking)) as TrackingServer
+    const { version, software } = value.info
+    return {
+      value,
+      facts: { ...(version ? { serverVersion: version } : {}), ...(software ? { serverSoftware: software } : {}) },
+    }
+  }),
+  trackingReachOpener,
+  targetOpener,
+  routeOpener,
+  storeOpener,
+  storeReachOpener,
+  listingOpener,
+  modelFilesOpener,
+  localTreeOpener,
+  unfinishedUploadsOpener,
+  bodyLimitOpener,
+  multipartCanaryOpener,
+]
+
+/** Settings as MLflow resolves them, with what the command line says on top. @throws Trouble `usage` or `unsupported` */
+export const settingsOf = ({ host, ...flags }: Needed) =>
+  readSettings({
+    env: host.env,
+    cwd: host.cwd,
+    home: host.home,
+    flags: {
+      trackingUri: flags.trackingUri,
+      experiment: flags.experiment,
+      artifactsDestination: flags.artifactsDestination,
+      trustHosts: flags.trustedHosts,
+    },
+  })

@@ -1,0 +1,84 @@
+/** Needs that are measured by touching the network. */
+import { userInfo } from 'node:os'
+import { NotApplicable } from '../errors.ts'
+import { bodyLimit as probeBodyLimit } from '../probes/body-limit.ts'
+import { multipartCanary as runMultipartCanary } from '../probes/multipart-canary.ts'
+import { reach } from '../probes/reach.ts'
+import type { Reach } from '../probes/types.ts'
+import {
+  bodyLimit,
+  multipartCanary,
+  route,
+  server,
+  settings,
+  store,
+  storeReach,
+  target,
+  trackingReach,
+} from './declarations.ts'
+import type { Needed } from './needed.ts'
+import { type Opening, opener } from './opener.ts'
+
+/** Milliseconds for each phase of a look at a host; a TCP handshake that takes longer is as good as none. */
+const phaseMs = 10_000
+
+const facts = ({ ms }: Reach) => ({ ...ms })
+
+export const trackingReachOpener = opener(trackingReach, async ({ context, open, signal }: Opening<Needed>) => {
+  const { trackingUri, trackingKind, tls } = await open(settings)
+  if (trackingKind !== 'server') throw new NotApplicable('there is no tracking server to reach')
+  // /health answers whatever the Host header says; only an API path shows a refusal of the name.
+  const path = '/api/2.0/mlflow/experiments/get?experiment_id=0'
+  const value = await reach(trackingUri, {
+    path,
+    timeoutMs: phaseMs,
+    signal,
+    tls,
+    env: context.host.env,
+    role: 'tracking',
+  })
+  return { value, facts: facts(value) }
+})
+
+export const storeReachOpener = opener(storeReach, async ({ context, open, signal }: Opening<Needed>) => {
+  const { firstHop, scheme, proxied } = await open(route)
+  if (proxied) throw new NotApplicable('the store is reached through the tracking server')
+  if (!/^https?:/.test(firstHop)) throw new NotApplicable(`the store (${scheme}) is not reached over the network`)
+  const { s3 } = await open(settings)
+  const tls = {
+    insecure: s3.ignoreTls,
+    ...(context.host.env.AWS_CA_BUNDLE ? { caFile: context.host.env.AWS_CA_BUNDLE } : {}),
+  }
+  const value = await reach(firstHop, { timeoutMs: phaseMs, signal, tls, env: context.host.env, role: 'store' })
+  return { value, facts: facts(value) }
+})
+
+export const bodyLimitOpener = opener(bodyLimit, async ({ context, open, signal }: Opening<Needed>) => {
+  const { proxied, location } = await open(route)
+  if (!proxied) throw new NotApplicable('the artifacts do not pass the tracking server')
+  const spoken = await open(server)
+  // A limit may be set on the artifact location alone, so the path asked for lies where the upload would.
+  const below = new URL(location, 'mlflow-artifacts:/').pathname.replace(/^\/+|\/+$/g, '')
+  const value = await probeBodyLimit(spoken.uri, {
+    path: `/api/2.0/mlflow-artifacts/artifacts/${below ? `${below}/` : ''}.mlflow-doctor-canary`,
+    headers: spoken.headers,
+    timeoutMs: phaseMs,
+    signal,
+    tls: spoken.settings.tls,
+    env: context.host.env,
+  })
+  return {
+    value,
+    facts: {
+      bodyAccepted: value.accepted,
+      requests: value.requests,
+      ...(value.refused === undefined ? {} : { bodyRefused: value.refused }),
+    },
+  }
+})
+
+export const multipartCanaryOpener = opener(multipartCanary, async ({ open, signal, onClose }: Opening<Needed>) => {
+  await open(target)
+  const value = await runMultipartCanary(await open(store), { owner: userInfo().username, signal, onCleanup: onClose })
+  return { value, facts: {} }
+})

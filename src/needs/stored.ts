@@ -1,0 +1,159 @@
+/** Needs that the artifact store answers. */
+import type { Gap } from '../check.ts'
+import { NotApplicable, Trouble } from '../errors.ts'
+import { parseModelFile } from '../mlflow/mlmodel.ts'
+import { openStore } from '../stores/index.ts'
+import type { Store, StoredFile } from '../stores/store.ts'
+import { openTree } from '../transfer/source.ts'
+import {
+  type Listing,
+  listing,
+  localTree,
+  modelFiles,
+  type PlacedModel,
+  settings,
+  store,
+  target,
+  tracking,
+  type UnfinishedUploads,
+  unfinishedUploads,
+} from './declarations.ts'
+import type { Needed } from './needed.ts'
+import { type Opening, opener } from './opener.ts'
+
+export const storeOpener = opener(store, async ({ context, open, signal }: Opening<Needed>) => {
+  const at = await open(target)
+  // A bare store URI needs no tracking store; everything proxied does.
+  const tracked =
+    at.kind === 'uri' && !at.artifactUri.startsWith('mlflow-artifacts:') ? undefined : await open(tracking)
+  const value = await openStore(at, await open(settings), tracked, {
+    env: context.host.env,
+    cwd: context.host.cwd,
+    signal,
+  })
+  return { value, facts: { storeUri: value.uri, reached: value.reached }, close: () => value.close() }
+})
+
+export const listingOpener = opener(listing, async ({ open, signal, progress }: Opening<Needed>) => {
+  const opened = await open(store)
+  const files = new Map<string, StoredFile>()
+  let bytes = 0
+  for await (const file of opened.list({ signal })) {
+    files.set(file.path, file)
+    bytes += file.size
+    if (files.size % 1000 === 0) progress(`${files.size} objects listed`)
+  }
+  const value: Listing = { files, bytes }
+  return { value, facts: { objects: files.size, stored: bytes } }
+})
+
+/** An MLmodel is a page of text; whatever is larger is not one (1 MiB, the cap of the parser). */
+const largestModelFile = 1024 * 1024
+
+export const modelFilesOpener = opener(modelFiles, async ({ open, signal }: Opening<Needed>) => {
+  const { files } = await open(listing)
+  const opened = await open(store)
+  const value: PlacedModel[] = []
+  for (const { path, size } of files.values()) {
+    if (path !== 'MLmodel' && !path.endsWith('/MLmodel')) continue
+    value.push({ folder: path.slice(0, -'MLmodel'.length), content: await readModelFile(opened, path, size, signal) })
+  }
+  return { value, facts: { models: value.length } }
+})
+
+const readModelFile = async (
+  from: Store,
+  path: string,
+  size: number,
+  signal: AbortSignal,
+): Promise<PlacedModel['content']> => {
+  if (size > largestModelFile)
+    return { malformed: `it has ${size} bytes, and no MLmodel is larger than ${largestModelFile}` }
+  if (size === 0) return { malformed: 'it is empty' }
+  const text = Buffer.from(await from.read(path, 0, size, signal)).toString('utf8')
+  try {
+    return parseModelFile(text)
+  } catch (error) {
+    if (error instanceof Trouble) return { malformed: error.why }
+    throw error
+  }
+}
+
+export const localTreeOpener = opener(localTree, async ({ context, open }: Opening<Needed>) => {
+  if (context.localDir === undefined) throw new NotApplicable('no local folder was given')
+  const value = await openTree(context.localDir, await open(target))
+  return { value, facts: { localFiles: value.files.size } }
+})
+
+/** The newest of the times that are known and not in the future; a store's nonsense must not make an upload look old. */
+const newest = (times: readonly (number | undefined)[], now: number | undefined): number | undefined => {
+  const known = times.filter((time) => time !== undefined)
+  if (known.length === 0 || now === undefined) return undefined
+  return Math.max(...known)
+}
+
+export const unfinishedUploadsOpener = opener(
+  unfinishedUploads,
+  async ({ open, signal, progress }: Opening<Needed>) => {
+    const at = await open(target)
+    const opened = await open(store)
+    const gaps: Omit<Gap, 'kind'>[] = []
+    const uploads = new Map<string, UnfinishedUploads['uploads'][number]>()
+    const now = await opened.now(signal)
+    const refused = (error: unknown, what: string) => {
+      if (!(error instanceof Trouble)) throw error
+      const because = `${what}: ${error.why}`
+      if (!gaps.some((gap) => gap.because === because)) {
+        gaps.push({ at: at.name, cannot: 'see', because, unexpected: error.kind !== 'unsupported' })
+      }
+    }
+    const gather = async (path?: string) => {
+      for await (const upload of opened.unfinished({ ...(path === undefined ? {} : { path }), signal })) {
+        const key = `${upload.path}\n${upload.id}`
+        if (uploads.has(key)) continue
+        progress(`${uploads.size + 1} unfinished uploads`)
+        const { path: place, id, initiated } = upload
+        try {
+          const parts = await opened.partsOf(upload, signal)
+          const lastSign = newest([initiated, ...parts.map((part) => part.modified)], now)
+          uploads.set(key, {
+            path: place,
+            id,
+            parts: parts.length,
+            stored: parts.reduce((sum, part) => sum + part.size, 0),
+            ...(lastSign === undefined ? {} : { lastSign }),
+          })
+        } catch (error) {
+          refused(error, 'the parts of an unfinished upload could not be listed')
+          uploads.set(key, { path: place, id })
+        }
+      }
+    }
+    try {
+      await gather()
+      // Some stores (MinIO) answer only for an exact key, so every key that is expected and not whole is asked for by name.
+      for (const path of await expectedKeys(open)) await gather(path)
+    } catch (error) {
+      refused(error, 'unfinished uploads could not be listed')
+    }
+    const value: UnfinishedUploads = { uploads: [...uploads.values()], gaps, ...(now === undefined ? {} : { now }) }
+    return { value, facts: { unfinished: value.uploads.length } }
+  },
+)
+
+/** More exact-key requests than this would make a scan of a large folder slow (one request each). */
+const mostKeys = 1000
+
+const expectedKeys = async (open: Opening<Needed>['open']): Promise<string[]> => {
+  const { files } = await open(listing)
+  const keys = new Set<string>()
+  for (const { folder, content } of await open(modelFiles)) {
+    if (!('malformed' in content)) for (const { path } of content.refers) keys.add(`${folder}${path}`)
+  }
+  const tree = await open(localTree).catch((error: unknown) => {
+    if (error instanceof NotApplicable || error instanceof Trouble) return undefined
+    throw error
+  })
+  for (const path of tree?.files.keys() ?? []) keys.add(path)
+  return [...keys].filter((key) => !files.has(key)).slice(0, mostKeys)
+}

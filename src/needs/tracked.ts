@@ -1,0 +1,33 @@
+/** Needs that the tracking store answers. */
+
+import { NotApplicable, Trouble } from '../errors.ts'
+import { resolveRoute } from '../mlflow/route.ts'
+import type { TrackingServer } from '../mlflow/server.ts'
+import { destination, resolveTargets } from '../mlflow/target.ts'
+import { route, server, settings, target, tracking } from './declarations.ts'
+import type { Needed } from './needed.ts'
+import { opener } from './opener.ts'
+
+/** Where a new upload would go. A scan presets its targets, so this is opened by `check` alone. */
+export const targetOpener = opener(target, async ({ context, open, signal }: import('./opener.ts').Opening<Needed>) => {
+  const tracked = await open(tracking)
+  if (context.runId === undefined) return { value: await destination(await open(settings), tracked, signal) }
+  for await (const found of resolveTargets({ kind: 'run', runId: context.runId }, tracked, signal))
+    return { value: found }
+  throw new Trouble({
+    kind: 'not-found',
+    what: `cannot find run ${context.runId}`,
+    why: 'the tracking store has no such run',
+    todo: 'Check --run and the tracking URI',
+  })
+})
+
+export const routeOpener = opener(route, async ({ open }: import('./opener.ts').Opening<Needed>) => {
+  const spoken = await open(server).catch((error: unknown): TrackingServer | undefined => {
+    if (error instanceof NotApplicable) return undefined
+    throw error
+  })
+  const value = await resolveRoute(await open(target), await open(settings), spoken)
+  const { location, firstHop, proxied, multipart } = value
+  return { value, facts: { location, firstHop, proxied, multipart } }
+})

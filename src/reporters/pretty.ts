@@ -1,0 +1,177 @@
+import { Chalk } from 'chalk'
+import type { Severity, Unit } from '../check.ts'
+import type { CheckReport, ForecastRow, Report, ReportedFinding, Step } from '../report.ts'
+import { bytes, count, duration, exactBytes } from '../words.ts'
+import { block, line } from './escape.ts'
+
+export interface PrettyOptions {
+  readonly color: boolean
+  /** Shows skipped checks, every measured figure, and stack traces. */
+  readonly verbose: boolean
+}
+
+/** For a person at a terminal: one line for what is healthy, figure, limit and remedy for what is not. */
+export const pretty = (report: Report, { color, verbose }: PrettyOptions): string => {
+  const paint = new Chalk({ level: color ? 1 : 0 })
+  const marks = {
+    ok: paint.green('✔'),
+    error: paint.red('✖'),
+    warning: paint.yellow('!'),
+    info: paint.blue('i'),
+    skipped: paint.dim('-'),
+    blocked: paint.magenta('?'),
+  } as const
+  const out: string[] = []
+  const say = (text = '') => out.push(text)
+
+  const figure = (name: string, value: string | number | boolean): string => {
+    const unit: Unit | undefined = report.units[name]
+    if (typeof value !== 'number') return `${name} ${line(String(value))}`
+    if (unit === 'bytes') return `${name} ${bytes(value)}`
+    if (unit === 'ms') return `${name} ${duration(value)}`
+    if (unit === 'bytesPerSecond') return `${name} ${bytes(value)}/s`
+    return `${name} ${value}`
+  }
+  const figures = (values: Readonly<Record<string, string | number | boolean | undefined>> | undefined): string =>
+    Object.entries(values ?? {})
+      .flatMap(([name, value]) => (value === undefined ? [] : [figure(name, value)]))
+      .join(', ')
+
+  const remedyLines = (remedy: { text: string; commands?: readonly string[] }, indent: string) => {
+    say(`${indent}${paint.cyan('→')} ${line(remedy.text)}`)
+    for (const command of remedy.commands ?? []) say(`${indent}  ${paint.bold(line(command))}`)
+  }
+  const finding = (id: string, found: ReportedFinding) => {
+    say(`  ${marks[found.severity]} ${paint.bold(line(found.at))}`)
+    say(`    ${line(found.says)} ${paint.dim(`(${id})`)}`)
+    remedyLines(found.remedy, '    ')
+  }
+  const check = (entry: CheckReport) => {
+    if (entry.state === 'ok') {
+      const measured = figures(entry.measured)
+      say(`  ${marks.ok} ${line(entry.title)}${measured ? paint.dim(` (${measured})`) : ''}`)
+    } else if (entry.state === 'skipped') {
+      if (verbose) say(`  ${marks.skipped} ${paint.dim(`${entry.id} skipped: ${line(entry.reason ?? '')}`)}`)
+    } else if (entry.state === 'blocked') {
+      say(`  ${marks.blocked} ${entry.id} could not look: ${line(entry.reason ?? '')}`)
+    } else if (entry.state === 'crashed') {
+      const [first = '', ...trace] = (entry.reason ?? '').split('\n')
+      say(`  ${marks.blocked} ${entry.id} crashed: ${line(first)}`)
+      if (verbose) for (const step of trace) say(`    ${paint.dim(block(step))}`)
+      else if (trace.length > 0) say(`    ${paint.dim('--verbose shows where; this is a defect of mlflow-doctor')}`)
+    }
+    if (entry.state !== 'ok') for (const found of entry.findings) finding(entry.id, found)
+  }
+
+  if (report.trouble) {
+    const { what, why, todo } = report.trouble
+    say(`${marks.error} ${line(`${what}: ${why}. ${todo}.`)}`)
+  }
+
+  const groups = Map.groupBy(report.checks, (entry) => entry.target)
+  const order = [...groups.keys()].sort((a, b) => Number(a !== undefined) - Number(b !== undefined))
+  for (const target of order) {
+    const entries = groups.get(target) ?? []
+    const silent = entries.every((entry) => entry.state === 'ok' || entry.state === 'skipped')
+    if (target !== undefined && silent && !verbose && order.length > 20) continue
+    say(paint.underline(target === undefined ? 'This machine and its server' : line(target)))
+    const blocked = new Map<string, string[]>()
+    for (const entry of entries) {
+      if (entry.state !== 'blocked') check(entry)
+      else blocked.set(entry.reason ?? '', [...(blocked.get(entry.reason ?? '') ?? []), entry.id])
+    }
+    // One cause often blocks many checks; it is said once.
+    for (const [reason, ids] of blocked) {
+      say(`  ${marks.blocked} could not look: ${line(reason)}`)
+      say(`    ${paint.dim(`blocked: ${ids.join(', ')}`)}`)
+      for (const entry of entries)
+        if (ids.includes(entry.id)) for (const found of entry.findings) finding(entry.id, found)
+    }
+    say()
+  }
+
+  const verdicts = { passes: marks.ok, fails: marks.error, 'at-risk': marks.warning, unknown: marks.blocked }
+  const row = (entry: ForecastRow) => {
+    say(
+      `  ${verdicts[entry.verdict]} ${line(entry.path)}, ${bytes(entry.bytes)} by ${entry.route}: ${paint.bold(entry.verdict)}`,
+    )
+    say(`    ${line(entry.because)}`)
+    if (entry.remedy) remedyLines(entry.remedy, '    ')
+  }
+  if (report.forecast && report.forecast.length > 0) {
+    say(paint.underline('Forecast'))
+    report.forecast.forEach(row)
+    say()
+  } else if (report.limits && report.limits.length > 0) {
+    say(paint.underline('Limits found'))
+    for (const limit of report.limits) {
+      const max = 'bytes' in limit.max ? exactBytes(limit.max.bytes) : duration(limit.max.ms)
+      say(`  ${marks.info} ${limit.hop}: ${line(limit.setting)} ${max} per ${limit.scope} (${limit.basis})`)
+    }
+    say()
+  }
+
+  const step = (entry: Step) => {
+    const mark =
+      entry.state === 'verified'
+        ? marks.ok
+        : entry.state === 'planned' || entry.state === 'applied'
+          ? marks.info
+          : marks.error
+    const moved =
+      entry.state === 'planned'
+        ? `${bytes(entry.bytes)}${entry.source ? ` from ${line(entry.source)}` : ''}`
+        : `${bytes(entry.sent)} sent, ${bytes(entry.reused)} reused`
+    const size = entry.action === 'upload' ? `, ${moved}` : ''
+    say(
+      `  ${mark} ${entry.action} ${line(`${entry.target}/${entry.path}`.replace(/\/$/, ''))} (${entry.effect}${size}): ${paint.bold(entry.state)}`,
+    )
+    if (entry.because) say(`    ${line(entry.because)}`)
+  }
+  if (report.steps) {
+    say(paint.underline('Repair'))
+    if (report.steps.length === 0) say(`  ${marks.ok} nothing to repair`)
+    report.steps.forEach(step)
+    say()
+  }
+
+  const { covered } = report
+  if (covered.active.length + covered.gaps.length > 0) {
+    say(paint.underline('Covered'))
+    for (const alive of covered.active) say(`  ${marks.info} ${line(alive.at)}: ${line(alive.says)}`)
+    for (const gap of covered.gaps) {
+      const verb = gap.cannot === 'see' ? 'could not be seen' : 'could not be proved'
+      say(`  ${gap.unexpected ? marks.blocked : marks.skipped} ${line(gap.at)} ${verb}: ${line(gap.because)}`)
+    }
+    say()
+  }
+  say(summary(report, (severity) => marks[severity]))
+  return `${out.join('\n')}\n`
+}
+
+const endings: Readonly<Record<number, string>> = {
+  0: 'nothing stands in the way of exit code 0',
+  1: 'exit code 1: findings remain',
+  2: 'exit code 2: wrong usage or configuration',
+  3: 'exit code 3: not everything could be looked at, so health is unknown',
+  130: 'exit code 130: interrupted',
+}
+
+const summary = (report: Report, mark: (severity: Severity) => string): string => {
+  const { findings, states } = report.counts
+  const parts = [
+    count(findings.error, 'error'),
+    count(findings.warning, 'warning'),
+    ...(findings.info > 0 ? [count(findings.info, 'note')] : []),
+    `${states.ok} ok`,
+    `${states.skipped} skipped`,
+    ...(states.blocked + states.crashed > 0 ? [`${states.blocked + states.crashed} without result`] : []),
+  ]
+  const { targets, objects } = report.covered
+  const looked =
+    targets > 0
+      ? `; looked at ${count(targets, 'artifact root')}, ${count(objects, 'object')}, ${bytes(report.covered.bytes)}`
+      : ''
+  const worst = report.exitCode === 0 ? '' : `${mark('error')} `
+  return `${worst}${parts.join(', ')}${looked}; ${report.exitCode === 0 ? 'exit code 0' : endings[report.exitCode]}`
+}
