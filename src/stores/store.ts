@@ -1,6 +1,10 @@
 import type { RouteKind } from '../check.ts'
 
-/** The contract of an artifact store. Paths are relative to the store's root, `/`-separated, never absolute, without `.` or `..`. */
+/**
+ * The contract of an artifact store. Paths are relative to the store's root, `/`-separated, never absolute, without `.`
+ * or `..`: every method that takes one throws `Trouble` (`unsupported`) otherwise. What `list` and `unfinished` yield is
+ * what the store holds, whatever it is called; such a name may be shown escaped, and refuses to be used as a path.
+ */
 
 export interface StoredFile {
   readonly path: string
@@ -54,11 +58,12 @@ export interface OpenUpload {
   readonly path: string
   /** The parts that the store holds now. A number that was sent twice appears once, with what was sent last. Undefined where this route cannot list them. */
   parts(signal?: AbortSignal): Promise<readonly Part[]> | undefined
-  /** The store checks `crc32` (or an MD5 made from the same bytes) before it accepts the part; throws `Trouble` otherwise. */
+  /** The store checks `crc32` (or an MD5 made from the same bytes) before it accepts the part; throws `Trouble` otherwise. `bytes` must not change until it settles. */
   send(number: number, bytes: Uint8Array, crc32: number, signal?: AbortSignal): Promise<Part>
   /**
    * Makes the object visible, whole or not at all. `whole.crc32` goes with it where the store can compare it.
-   * `ifAbsent` asks the store to refuse when an object of that name has appeared meanwhile, where it can.
+   * `ifAbsent` asks the store to refuse (`conflict`) when an object of that name has appeared meanwhile, where it can.
+   * Each part should carry its `crc32`: an upload that another client began may ask for them all.
    */
   complete(
     parts: readonly Part[],
@@ -67,6 +72,13 @@ export interface OpenUpload {
   ): Promise<void>
   /** Gives back the room that the parts take. An upload that is gone already is no error. */
   abort(signal?: AbortSignal): Promise<void>
+}
+
+/** A file for `putWhole`, read as a stream. */
+export interface WholeSource {
+  /** Bytes; exactly as many must come out of `open()`. */
+  readonly size: number
+  open(): AsyncIterable<Uint8Array>
 }
 
 /** Proof, from the store, of what an object holds. */
@@ -95,7 +107,7 @@ export interface Store {
   proof(path: string, signal?: AbortSignal): Promise<ObjectProof | undefined>
   remove(path: string, signal?: AbortSignal): Promise<void>
 
-  /** `sourceSize` in bytes; `partSize` is what all parts but the last will have. */
+  /** `sourceSize` in bytes; `partSize` is what all parts but the last will have. An empty file has no parts. */
   openUpload(path: string, plan: { sourceSize: number; partSize: number }, signal?: AbortSignal): Promise<OpenUpload>
   /** The upload with that id, or undefined when it is gone or cannot be taken up again on this route. */
   resumeUpload(
@@ -110,6 +122,15 @@ export interface Store {
    * Throws `unsupported` where this route cannot list them, `denied` where it may not.
    */
   unfinished(options?: { path?: string; signal?: AbortSignal }): AsyncIterable<UnfinishedUpload>
+
+  /**
+   * Sends a whole file in one request; present only where `route` is `proxied-put`. Overwrites what is there. A failure of
+   * `open()`, or an abort, resets the connection, so that nothing short can be stored.
+   */
+  putWhole?(path: string, source: WholeSource, signal?: AbortSignal): Promise<void>
+
+  /** The parts of an upload that `unfinished` listed; looks only. A staged file counts as one part. */
+  partsOf(upload: UnfinishedUpload, signal?: AbortSignal): Promise<readonly Part[]>
 
   /** Now, by the store's clock, in milliseconds since the epoch; undefined where it does not tell. */
   now(signal?: AbortSignal): Promise<number | undefined>

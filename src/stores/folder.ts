@@ -1,0 +1,218 @@
+import { constants, type Stats } from 'node:fs'
+import { type FileHandle, lstat, mkdir, open, opendir, realpath, unlink } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { Trouble } from '../errors.ts'
+import { folderTrouble, hasCode } from './folder-trouble.ts'
+import { createStaged, type FolderAccess, openStaged } from './folder-upload.ts'
+import { baseOf, folderOf, join, safeFolder, safePath } from './path.ts'
+import { finalPath, isStaged } from './staged-name.ts'
+import type { ObjectProof, Store, StoredFile, UnfinishedUpload, UploadLimits } from './store.ts'
+import { wholeCrc32 } from './whole-crc32.ts'
+
+/** A file system prescribes nothing; the part is what a worker holds in memory, the count what a journal still carries. */
+const limits: UploadLimits = {
+  minPart: 1,
+  maxPart: 5 * 1024 ** 3,
+  maxParts: 1_000_000,
+  maxObject: Number.MAX_SAFE_INTEGER,
+}
+
+/** Without O_NONBLOCK the opening of a named pipe would wait for a writer for ever. */
+const forReading = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
+const storedFile = (path: string, is: Stats): StoredFile => ({ path, size: is.size, modified: is.mtimeMs })
+
+/** What tells that a file is still the one whose checksum was computed. */
+const sameFile = (is: Stats): string => `${is.dev}:${is.ino}:${is.size}:${is.mtimeMs}`
+
+/**
+ * A folder as an artifact store, laid out as MLflow lays it out. Symbolic links below the root are neither listed nor
+ * followed; the root itself may be one. `dir` may not exist yet: an upload creates it.
+ */
+export const folderStore = async (dir: string, reached: string): Promise<Store> => {
+  const root = await realpath(dir).catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return resolve(dir)
+    throw folderTrouble(`cannot open the artifact folder ${dir}`, error)
+  })
+  const handles = new Set<FileHandle>()
+  const proven = new Map<string, { readonly is: string; readonly crc32: number }>()
+
+  const trying = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
+    try {
+      return await act()
+    } catch (error) {
+      throw folderTrouble(what, error)
+    }
+  }
+  const missing = (error: unknown): undefined => {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined
+    throw error
+  }
+
+  /** The absolute path of a folder, once it and each folder on the way were seen to be real ones. `make` makes those that are missing. */
+  const realFolder = async (path: string, make: boolean): Promise<string> => {
+    let at = root
+    if (make) await mkdir(root, { recursive: true })
+    for (const name of path === '' ? [] : path.split('/')) {
+      at = `${at}/${name}`
+      if (make) {
+        await mkdir(at).catch((error: unknown) => {
+          if (!hasCode(error, 'EEXIST')) throw error
+        })
+      }
+      const is = await lstat(at)
+      if (is.isSymbolicLink()) throw Object.assign(new Error('symbolic link'), { code: 'ELOOP' })
+      if (!is.isDirectory()) throw Object.assign(new Error('not a folder'), { code: 'ENOTDIR' })
+    }
+    return at
+  }
+  const locate = async (path: string, make = false): Promise<string> =>
+    `${await realFolder(folderOf(path), make)}/${baseOf(path)}`
+  const statFile = async (path: string): Promise<Stats | undefined> => {
+    const is = await locate(path)
+      .then((at) => lstat(at))
+      .catch(missing)
+    return is?.isFile() === true ? is : undefined
+  }
+  const openFile = async (path: string): Promise<FileHandle> => {
+    const handle = await open(await locate(path), forReading)
+    if ((await handle.stat()).isFile()) return handle
+    await handle.close()
+    throw Object.assign(new Error('not a file'), { code: 'EISDIR' })
+  }
+
+  async function* walk(folder: string, deep: boolean, signal?: AbortSignal): AsyncIterable<[path: string, is: Stats]> {
+    const waiting = [folder]
+    for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+      const entries = await realFolder(at, false)
+        .then((dir) => opendir(dir))
+        .catch(missing)
+      if (entries === undefined) continue
+      for await (const entry of entries) {
+        signal?.throwIfAborted()
+        const path = join(at, entry.name)
+        const is = entry.isDirectory() || entry.isFile() ? await lstat(`${root}/${path}`).catch(missing) : undefined
+        if (is?.isDirectory() === true && deep) waiting.push(path)
+        if (is?.isFile() === true) yield [path, is]
+      }
+    }
+  }
+  async function* walking(what: string, folder: string, deep: boolean, signal?: AbortSignal) {
+    try {
+      yield* walk(folder, deep, signal)
+    } catch (error) {
+      throw folderTrouble(what, error)
+    }
+  }
+
+  const access: FolderAccess = {
+    root,
+    handles,
+    locate,
+    trying,
+    proved: (path, is, crc32) => proven.set(path, { is: sameFile(is), crc32 }),
+  }
+
+  return {
+    kind: 'folder',
+    uri: pathToFileURL(root).href,
+    reached,
+    route: 'folder-copy',
+    limits,
+
+    async *list({ prefix = '', signal } = {}) {
+      const what = `cannot list the artifact folder ${join(root, safeFolder(prefix))}`
+      for await (const [path, is] of walking(what, prefix, true, signal)) {
+        if (!isStaged(baseOf(path))) yield storedFile(path, is)
+      }
+    },
+
+    async stat(path) {
+      const is = await trying(`cannot look at ${path}`, () => statFile(safePath(path)))
+      return is && storedFile(path, is)
+    },
+
+    read: async (path, offset, length) =>
+      trying(`cannot read ${path}`, async () => {
+        const handle = await openFile(safePath(path))
+        try {
+          const left = Math.max(0, Math.min(length, (await handle.stat()).size - offset))
+          const buffer = Buffer.alloc(left)
+          let filled = 0
+          while (filled < left) {
+            const { bytesRead } = await handle.read(buffer, filled, left - filled, offset + filled)
+            if (bytesRead === 0) break
+            filled += bytesRead
+          }
+          return buffer.subarray(0, filled)
+        } finally {
+          await handle.close()
+        }
+      }),
+
+    proof: (path, signal) =>
+      trying(`cannot read back ${path}`, async (): Promise<ObjectProof | undefined> => {
+        if ((await statFile(safePath(path))) === undefined) return undefined
+        const handle = await openFile(path)
+        try {
+          const is = await handle.stat()
+          const known = proven.get(path)
+          const crc32 = known?.is === sameFile(is) ? known.crc32 : await wholeCrc32(handle, is.size, signal)
+          return { size: is.size, crc32 }
+        } finally {
+          await handle.close()
+        }
+      }),
+
+    remove: (path) =>
+      trying(`cannot remove ${path}`, async () => {
+        await locate(safePath(path))
+          .then((at) => unlink(at))
+          .catch(missing)
+      }),
+
+    openUpload: async (path, plan) => createStaged(access, safePath(path), plan),
+    resumeUpload: async (path, id, plan) => openStaged(access, safePath(path), id, plan),
+
+    async *unfinished({ path, signal } = {}): AsyncIterable<UnfinishedUpload> {
+      const folder = path === undefined ? '' : folderOf(safePath(path))
+      const what = `cannot look for unfinished uploads in ${join(root, folder)}`
+      for await (const [at, is] of walking(what, folder, path === undefined, signal)) {
+        if (!isStaged(baseOf(at))) continue
+        const final = finalPath(at)
+        if (path !== undefined && final !== path) continue
+        yield { path: final ?? at, id: baseOf(at), initiated: is.mtimeMs }
+      }
+    },
+
+    partsOf: async (upload) =>
+      trying(`cannot look at the unfinished upload of ${upload.path}`, async () => {
+        const path = join(folderOf(safePath(upload.path)), upload.id)
+        const is = isStaged(upload.id) ? await statFile(safePath(path)) : undefined
+        return is === undefined ? [] : [{ number: 1, size: is.size, modified: is.mtimeMs }]
+      }),
+
+    now: async () => Date.now(),
+
+    async close() {
+      for (const handle of handles) await handle.close().catch(missing)
+      handles.clear()
+    },
+  }
+}
+
+/** Refuses what is not a folder, so that a mistyped destination is not taken for an empty store. */
+export const requireFolder = async (dir: string): Promise<void> => {
+  const is = await lstat(dir).catch((error: unknown) => {
+    throw folderTrouble(`cannot open the artifact folder ${dir}`, error)
+  })
+  if (is.isFile()) {
+    throw new Trouble({
+      kind: 'not-found',
+      what: `cannot open the artifact folder ${dir}`,
+      why: 'it is a file',
+      todo: 'Give the folder that the artifacts lie in',
+    })
+  }
+}

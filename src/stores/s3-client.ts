@@ -1,0 +1,135 @@
+import { readFileSync } from 'node:fs'
+import { rootCertificates } from 'node:tls'
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
+import { Trouble } from '../errors.ts'
+import type { Settings } from '../mlflow/types.ts'
+import { s3Trouble } from './s3-trouble.ts'
+
+/** A connection to one S3 endpoint with the user's own credentials. */
+export interface S3Connection {
+  /** For calls that may be repeated: lists, HEAD, abort. */
+  readonly patient: S3Client
+  /** For calls whose repetition is the caller's to decide: parts, begin and completion. */
+  readonly once: S3Client
+  /** Without credentials: `https://s3.example.org`, or `AWS`. */
+  readonly endpoint: string
+  /** True for Amazon's own endpoints. */
+  readonly amazon: boolean
+  /** "access key …ABCD". */
+  readonly identity: string
+  /** The store's clock minus this machine's, in milliseconds, from the last answer's Date header. */
+  clockOffset(): number | undefined
+  close(): void
+}
+
+/** The endpoint that the user's own settings name: MLflow's first, then the SDK's. */
+export const ownEndpoint = (settings: Settings, env: NodeJS.ProcessEnv = process.env): string | undefined =>
+  settings.s3.endpoint ?? env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL
+
+const amazonHost = /(^|\.)amazonaws\.com(\.cn)?$/
+
+/** True for hosts of AWS's public S3 endpoints (docs.aws.amazon.com/general/latest/gr/s3.html). */
+export const isAmazon = (endpoint: string | undefined): boolean =>
+  endpoint === undefined || (URL.canParse(endpoint) && amazonHost.test(new URL(endpoint).hostname))
+
+/** boto3 reads these two, in this order (botocore/endpoint.py, session.py); the SDK for JavaScript does not. */
+const authorities = (env: NodeJS.ProcessEnv): string[] | undefined => {
+  const file = env.AWS_CA_BUNDLE ?? env.REQUESTS_CA_BUNDLE
+  if (file === undefined || file === '') return undefined
+  try {
+    return [...rootCertificates, readFileSync(file, 'utf8')]
+  } catch (error) {
+    throw new Trouble({
+      kind: 'usage',
+      what: `cannot read the certificate file ${file}`,
+      why: error instanceof Error ? error.message : 'unknown',
+      todo: 'Correct AWS_CA_BUNDLE or REQUESTS_CA_BUNDLE',
+      cause: error,
+    })
+  }
+}
+
+const dateOf = (response: unknown): number => {
+  if (typeof response !== 'object' || response === null || !('headers' in response)) return Number.NaN
+  const headers = response.headers
+  const date = typeof headers === 'object' && headers !== null && 'date' in headers ? headers.date : undefined
+  return typeof date === 'string' ? Date.parse(date) : Number.NaN
+}
+
+/** boto3 knows AWS_DEFAULT_REGION and the profile, the SDK for JavaScript AWS_REGION and the profile; us-east-1 is what signing for an endpoint of one's own uses. */
+const regionFor = async (settings: Settings, env: NodeJS.ProcessEnv): Promise<string> =>
+  settings.s3.region ??
+  env.AWS_REGION ??
+  env.AWS_DEFAULT_REGION ??
+  (await new S3Client({}).config.region().catch(() => 'us-east-1'))
+
+/** Throws `Trouble` (`unauthenticated`) when no credentials are found. Sends nothing to the endpoint. */
+export const connectS3 = async (settings: Settings, endpoint = ownEndpoint(settings)): Promise<S3Connection> => {
+  const env = process.env
+  const amazon = isAmazon(endpoint)
+  const { addressing, ignoreTls } = settings.s3
+  const ca = authorities(env)
+  const agent = { keepAlive: true, maxSockets: 50, proxyEnv: env }
+  let offset: number | undefined
+
+  const config: S3ClientConfig = {
+    ...(endpoint === undefined ? {} : { endpoint }),
+    region: await regionFor(settings, env),
+    followRegionRedirects: amazon,
+    forcePathStyle: addressing === 'path' || (addressing === 'auto' && !amazon),
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: {
+      // boto3's default connect and read time-outs are 60 s each; MLflow's own setting is for its server.
+      connectionTimeout: 10_000,
+      socketTimeout: settings.requestTimeoutMs,
+      httpAgent: agent,
+      httpsAgent: { ...agent, rejectUnauthorized: !ignoreTls, ...(ca === undefined ? {} : { ca }) },
+    },
+  }
+  const make = (maxAttempts: number): S3Client => {
+    const client = new S3Client({ ...config, maxAttempts })
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        const result = await next(args)
+        const date = dateOf(result.response)
+        if (!Number.isNaN(date)) offset = date - Date.now()
+        return result
+      },
+      { step: 'deserialize', priority: 'low', name: 'storeClock' },
+    )
+    return client
+  }
+  const patient = make(3)
+  const shown = endpoint === undefined ? 'AWS' : originOf(endpoint)
+  const what = `cannot open the store at ${shown}`
+  const doing = { what, action: '', endpoint: shown, clockOffset: undefined }
+  const { accessKeyId } = await patient.config.credentials().catch((error: unknown) => {
+    throw s3Trouble(doing, error)
+  })
+  const once = make(1)
+  return {
+    patient,
+    once,
+    endpoint: shown,
+    amazon,
+    identity: `access key …${accessKeyId.slice(-4)}`,
+    clockOffset: () => offset,
+    close: () => {
+      patient.destroy()
+      once.destroy()
+    },
+  }
+}
+
+/** Throws `Trouble` (`usage`) for what is no http(s) address; user and password in it are dropped. */
+const originOf = (endpoint: string): string => {
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined
+  if (url !== undefined && /^https?:$/.test(url.protocol)) return url.origin
+  throw new Trouble({
+    kind: 'usage',
+    what: 'cannot open the store',
+    why: 'the S3 endpoint is not an http or https address',
+    todo: 'Correct MLFLOW_S3_ENDPOINT_URL',
+  })
+}

@@ -1,0 +1,236 @@
+import { randomBytes } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Part, Store } from '../../src/stores/store.ts'
+import { namesIn, pieces, sendAll } from './sending.ts'
+
+/** What a store cannot be asked, by its nature. Everything else in the contract is tried. */
+export interface Subject {
+  /** Opens the same root again and again, as separate processes would; empty at first. */
+  open(): Promise<Store>
+  /** An upload can be found and taken up again by another process. */
+  readonly resumes: boolean
+  /** Unfinished uploads can be listed. */
+  readonly lists: boolean
+  /** The store proves the CRC32 of the whole file. */
+  readonly proves: boolean
+  /** `ifAbsent` is kept. */
+  readonly refusesPresent: boolean
+}
+
+/** Odd, but legal. Backslashes are left out: SeaweedFS stores them as slashes. */
+const names = [
+  'plain',
+  'with space',
+  'per%20cent',
+  'plus+plus',
+  'Grüße 漢字 🙂',
+  '.hidden',
+  'sub/folder/.deep',
+  'quote\'"<&>',
+  '..twodots',
+]
+
+/** The contract of `Store`, tried on one kind of store after another. */
+export const storeContract = (kind: string, subject: Subject): void => {
+  describe(`the store contract on ${kind}`, () => {
+    let store: Store
+    beforeAll(async () => {
+      store = await subject.open()
+    })
+    afterAll(() => store.close())
+
+    /** A size that makes several parts: two whole ones and a last one of `rest` bytes. */
+    const partSize = () => Math.max(store.limits.alignment ?? 0, store.limits.minPart, 64 * 1024)
+    const threeParts = (rest: number) => randomBytes(2 * partSize() + rest)
+
+    test.each(names)('a file named %j arrives, is listed, read and removed', async (name) => {
+      const path = `names/${name}`
+      const bytes = randomBytes(1000)
+      await sendAll(store, path, bytes, { partSize: partSize(), ifAbsent: false })
+      expect(await namesIn(store.list({ prefix: 'names' }))).toContain(path)
+      expect(await store.stat(path)).toMatchObject({ path, size: 1000 })
+      expect(Buffer.from(await store.read(path, 10, 20))).toEqual(bytes.subarray(10, 30))
+      await store.remove(path)
+      expect(await store.stat(path)).toBeUndefined()
+      expect(await namesIn(store.list({ prefix: 'names' }))).not.toContain(path)
+    })
+
+    test('an empty file arrives', async () => {
+      await sendAll(store, 'empty', new Uint8Array(), { partSize: partSize(), ifAbsent: true })
+      expect(await store.stat('empty')).toMatchObject({ size: 0 })
+      expect(await store.read('empty', 0, 10)).toHaveLength(0)
+      expect((await store.proof('empty'))?.size).toBe(0)
+    })
+
+    test.each([-1, 0, 1])('a file of two parts and %i bytes arrives whole', async (rest) => {
+      const bytes = randomBytes(2 * partSize() + rest)
+      const path = `boundary/${rest}`
+      await sendAll(store, path, bytes, { partSize: partSize(), ifAbsent: false })
+      const proof = await store.proof(path)
+      expect(proof?.size).toBe(bytes.length)
+      if (subject.proves) expect(proof?.crc32).toBe(crc32(bytes))
+      const middle = partSize() - 5
+      expect(Buffer.from(await store.read(path, middle, 10))).toEqual(bytes.subarray(middle, middle + 10))
+      expect(Buffer.from(await store.read(path, bytes.length - 3, 100))).toEqual(bytes.subarray(-3))
+    })
+
+    test('a read behind the end gives nothing', async () => {
+      await sendAll(store, 'short', Buffer.from('12345'), { partSize: partSize(), ifAbsent: false })
+      expect(await store.read('short', 5, 10)).toHaveLength(0)
+      expect(await store.read('short', 500, 10)).toHaveLength(0)
+    })
+
+    test('what is not there is undefined, and reading it is not-found', async () => {
+      expect(await store.stat('nothing/here')).toBeUndefined()
+      expect(await store.proof('nothing/here')).toBeUndefined()
+      expect(await namesIn(store.list({ prefix: 'nothing' }))).toEqual([])
+      await expect(store.read('nothing/here', 0, 1)).rejects.toMatchObject({ kind: 'not-found' })
+      await store.remove('nothing/here')
+    })
+
+    test('a listing of a folder holds that folder only', async () => {
+      for (const path of ['list/a/1', 'list/a/b/2', 'list/ab/3']) {
+        await sendAll(store, path, Buffer.from(path), { partSize: partSize(), ifAbsent: false })
+      }
+      expect(await namesIn(store.list({ prefix: 'list/a' }))).toEqual(['list/a/1', 'list/a/b/2'])
+    })
+
+    test.each(['../up', '/abs', 'a/../b', 'a//b', 'ctl\u0001'])('%j is refused as a path', async (path) => {
+      const refused = { kind: 'unsupported' }
+      await expect(store.stat(path)).rejects.toMatchObject(refused)
+      await expect(store.read(path, 0, 1)).rejects.toMatchObject(refused)
+      await expect(store.remove(path)).rejects.toMatchObject(refused)
+      await expect(store.openUpload(path, { sourceSize: 1, partSize: 1 })).rejects.toMatchObject(refused)
+    })
+
+    test('a part whose checksum does not fit is refused, and can be sent again', async () => {
+      const bytes = threeParts(7)
+      const [one, two, three] = pieces(bytes, partSize())
+      if (one === undefined || two === undefined || three === undefined) throw new Error('three parts are needed')
+      const upload = await store.openUpload('wrong', { sourceSize: bytes.length, partSize: partSize() })
+      const damaged = Buffer.from(two)
+      damaged[100] = (damaged[100] ?? 0) ^ 1
+      await expect(upload.send(2, damaged, crc32(two))).rejects.toMatchObject({ kind: 'unavailable' })
+      const parts = [
+        await upload.send(3, three, crc32(three)),
+        await upload.send(2, two, crc32(two)),
+        await upload.send(1, one, crc32(one)),
+      ]
+      await upload.complete(parts, { size: bytes.length, crc32: crc32(bytes), ifAbsent: true })
+      expect((await store.proof('wrong'))?.size).toBe(bytes.length)
+      expect(Buffer.from(await store.read('wrong', partSize() + 90, 20))).toEqual(
+        bytes.subarray(partSize() + 90, partSize() + 110),
+      )
+    })
+
+    test('nothing is visible before completion; aborting twice is no error', async () => {
+      const upload = await store.openUpload('never', { sourceSize: 2 * partSize(), partSize: partSize() })
+      const piece = randomBytes(partSize())
+      await upload.send(1, piece, crc32(piece))
+      expect(await store.stat('never')).toBeUndefined()
+      expect(await namesIn(store.list())).not.toContain('never')
+      await upload.abort()
+      await upload.abort()
+      if (subject.lists) expect(await Array.fromAsync(store.unfinished({ path: 'never' }))).toEqual([])
+    })
+
+    test.runIf(subject.refusesPresent)(
+      'ifAbsent refuses to replace, and replaces when it is not asked for',
+      async () => {
+        const older = Buffer.from('older')
+        await sendAll(store, 'present', older, { partSize: partSize(), ifAbsent: true })
+        const again = sendAll(store, 'present', Buffer.from('newer'), { partSize: partSize(), ifAbsent: true })
+        await expect(again).rejects.toMatchObject({ kind: 'conflict' })
+        expect(Buffer.from(await store.read('present', 0, 9)).toString()).toBe('older')
+        await sendAll(store, 'present', Buffer.from('newer'), { partSize: partSize(), ifAbsent: false })
+        expect(Buffer.from(await store.read('present', 0, 9)).toString()).toBe('newer')
+        for await (const left of store.unfinished({ path: 'present' })) {
+          await (await store.resumeUpload(left.path, left.id, { sourceSize: 5, partSize: partSize() }))?.abort()
+        }
+      },
+    )
+
+    test.runIf(subject.lists)('an unfinished upload is listed by prefix and by exact key, with its parts', async () => {
+      const upload = await store.openUpload('open/one two', { sourceSize: 2 * partSize(), partSize: partSize() })
+      const other = await store.openUpload('open/one two.b', { sourceSize: 2 * partSize(), partSize: partSize() })
+      const piece = randomBytes(partSize())
+      await upload.send(1, piece, crc32(piece))
+      const found = (await Array.fromAsync(store.unfinished())).filter((each) => each.path === upload.path)
+      expect(found).toMatchObject([{ path: 'open/one two', id: upload.id }])
+      const exact = await Array.fromAsync(store.unfinished({ path: 'open/one two' }))
+      expect(exact.map((each) => each.id)).toEqual([upload.id])
+      const now = (await store.now()) ?? Number.NaN
+      for (const each of exact) {
+        if (each.initiated !== undefined) expect(Math.abs(now - each.initiated)).toBeLessThan(600_000)
+        expect(await store.partsOf(each)).toMatchObject([{ number: 1, size: piece.length }])
+      }
+      await upload.abort()
+      await other.abort()
+      expect(await Array.fromAsync(store.unfinished({ path: 'open/one two' }))).toEqual([])
+    })
+
+    test.runIf(subject.resumes)(
+      'another process goes on where the first stopped, a part sent twice included',
+      async () => {
+        const bytes = threeParts(1)
+        const plan = { sourceSize: bytes.length, partSize: partSize() }
+        const [one, two, three] = pieces(bytes, partSize())
+        if (one === undefined || two === undefined || three === undefined) throw new Error('three parts are needed')
+        const first = await store.openUpload('resumed', plan)
+        const stale = randomBytes(partSize())
+        await first.send(1, stale, crc32(stale))
+        await first.send(1, one, crc32(one))
+        await first.send(2, two, crc32(two))
+
+        const second = await subject.open()
+        const upload = await second.resumeUpload('resumed', first.id, plan)
+        const held = (await upload?.parts()) ?? []
+        expect(held.map((part) => [part.number, part.size])).toEqual([
+          [1, one.length],
+          [2, two.length],
+        ])
+        if (held[0]?.crc32 !== undefined) expect(held[0].crc32).toBe(crc32(one))
+        // An engine fills in what the store leaves out, once size and ETag were seen to match the source.
+        const kept: Part[] = held.map((part, n) => ({ ...part, crc32: crc32(n === 0 ? one : two) }))
+        const last = await upload?.send(3, three, crc32(three))
+        if (last !== undefined) kept.push(last)
+        await upload?.complete(kept, { size: bytes.length, crc32: crc32(bytes), ifAbsent: true })
+        expect((await second.proof('resumed'))?.size).toBe(bytes.length)
+        expect(Buffer.from(await second.read('resumed', 0, 50))).toEqual(bytes.subarray(0, 50))
+        expect(await second.resumeUpload('resumed', first.id, plan)).toBeUndefined()
+        await second.close()
+      },
+    )
+
+    test.runIf(subject.proves)('a completion with a wrong checksum of the whole makes nothing visible', async () => {
+      const bytes = threeParts(3)
+      const upload = await store.openUpload('lie', { sourceSize: bytes.length, partSize: partSize() })
+      const parts: Part[] = []
+      for (const [n, piece] of pieces(bytes, partSize()).entries())
+        parts.push(await upload.send(n + 1, piece, crc32(piece)))
+      const lie = { size: bytes.length, crc32: crc32(bytes) ^ 1, ifAbsent: true }
+      await expect(upload.complete(parts, { ...lie, crc32: lie.crc32 >>> 0 })).rejects.toMatchObject({
+        kind: 'unavailable',
+      })
+      expect(await store.stat('lie')).toBeUndefined()
+      await upload.abort()
+    })
+
+    test('an interrupted send rejects and leaves the upload usable', async () => {
+      const bytes = randomBytes(partSize())
+      const upload = await store.openUpload('stopped', { sourceSize: bytes.length, partSize: partSize() })
+      await expect(upload.send(1, bytes, crc32(bytes), AbortSignal.abort())).rejects.toMatchObject({
+        name: 'AbortError',
+      })
+      const part = await upload.send(1, bytes, crc32(bytes))
+      await upload.complete([part], { size: bytes.length, crc32: crc32(bytes), ifAbsent: true })
+      expect((await store.proof('stopped'))?.size).toBe(bytes.length)
+    })
+
+    test('the clock is within an hour of this machine', async () => {
+      const now = await store.now()
+      if (now !== undefined) expect(Math.abs(now - Date.now())).toBeLessThan(3_600_000)
+    })
+  })
+}

@@ -1,0 +1,146 @@
+import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { folderStore } from '../../src/stores/folder.ts'
+import { namesIn, sendAll } from './sending.ts'
+
+let dir = ''
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'folder-'))
+})
+afterEach(() => rm(dir, { recursive: true, force: true }))
+
+describe('symbolic links', () => {
+  beforeEach(async () => {
+    await mkdir(`${dir}/outside`)
+    await writeFile(`${dir}/outside/secret`, 'secret')
+    await mkdir(`${dir}/root`)
+    await symlink(`${dir}/outside`, `${dir}/root/folder`)
+    await symlink(`${dir}/outside/secret`, `${dir}/root/file`)
+  })
+
+  test('are neither listed nor descended', async () => {
+    await writeFile(`${dir}/root/real`, 'x')
+    expect(await namesIn((await folderStore(`${dir}/root`, 'test')).list())).toEqual(['real'])
+  })
+  test('are not read through', async () => {
+    const store = await folderStore(`${dir}/root`, 'test')
+    await expect(store.read('folder/secret', 0, 6)).rejects.toMatchObject({ kind: 'denied' })
+    await expect(store.read('file', 0, 6)).rejects.toMatchObject({ kind: 'denied' })
+  })
+  test('are not written or removed through', async () => {
+    const store = await folderStore(`${dir}/root`, 'test')
+    const plan = { sourceSize: 3, partSize: 3 }
+    await expect(store.openUpload('folder/new', plan)).rejects.toMatchObject({ kind: 'denied' })
+    await expect(store.remove('folder/secret')).rejects.toMatchObject({ kind: 'denied' })
+    expect(await readdir(`${dir}/outside`)).toEqual(['secret'])
+  })
+  test('replacing a link replaces the link, never its target', async () => {
+    const store = await folderStore(`${dir}/root`, 'test')
+    await sendAll(store, 'file', Buffer.from('new'), { partSize: 2, ifAbsent: false })
+    expect(await readFile(`${dir}/outside/secret`, 'utf8')).toBe('secret')
+    expect(await readFile(`${dir}/root/file`, 'utf8')).toBe('new')
+  })
+  test('may be the root itself', async () => {
+    await symlink(`${dir}/outside`, `${dir}/link`)
+    expect(await namesIn((await folderStore(`${dir}/link`, 'test')).list())).toEqual(['secret'])
+  })
+})
+
+test('a named pipe is not listed and does not hang a read', async () => {
+  execFileSync('mkfifo', [`${dir}/pipe`])
+  const store = await folderStore(dir, 'test')
+  expect(await namesIn(store.list())).toEqual([])
+  await expect(store.read('pipe', 0, 1)).rejects.toMatchObject({ kind: 'conflict' })
+})
+
+test("MLflow's staged leftovers are unfinished uploads, not files", async () => {
+  await mkdir(`${dir}/data`)
+  await writeFile(`${dir}/data/.artifact.uploading.abc123`, 'half')
+  const store = await folderStore(dir, 'test')
+  expect(await namesIn(store.list())).toEqual([])
+  const [found] = await Array.fromAsync(store.unfinished())
+  expect(found).toMatchObject({ path: 'data/.artifact.uploading.abc123', id: '.artifact.uploading.abc123' })
+  expect(found?.initiated).toBeTypeOf('number')
+})
+
+test('a leftover of MLflow can be taken up again: the part that is whole is proved, the cut one is not', async () => {
+  const source = Buffer.from('0123456789')
+  await writeFile(`${dir}/.artifact.uploading.abc123`, source.subarray(0, 7))
+  const store = await folderStore(dir, 'test')
+  const plan = { sourceSize: 10, partSize: 4 }
+  const upload = await store.resumeUpload('ten', '.artifact.uploading.abc123', plan)
+  expect(await upload?.parts()).toEqual([
+    { number: 1, size: 4, crc32: crc32(source.subarray(0, 4)) },
+    { number: 2, size: 3, crc32: crc32(source.subarray(4, 7)) },
+  ])
+  await upload?.send(2, source.subarray(4, 8), crc32(source.subarray(4, 8)))
+  await upload?.send(3, source.subarray(8), crc32(source.subarray(8)))
+  await upload?.complete([], { size: 10, crc32: crc32(source), ifAbsent: true })
+  expect(await readFile(`${dir}/ten`, 'utf8')).toBe('0123456789')
+  expect(await readdir(dir)).toEqual(['ten'])
+})
+
+test('a part that was never written shows as one that does not match', async () => {
+  const store = await folderStore(dir, 'test')
+  const upload = await store.openUpload('hole', { sourceSize: 8, partSize: 4 })
+  await upload.send(2, Buffer.from('5678'), crc32('5678'))
+  const parts = await upload.parts()
+  expect(parts?.map((part) => part.crc32)).toEqual([crc32(Buffer.alloc(4)), crc32('5678')])
+  const whole = { size: 8, crc32: crc32('12345678'), ifAbsent: true }
+  await expect(upload.complete(parts ?? [], whole)).rejects.toMatchObject({ kind: 'unavailable' })
+  expect(await namesIn(store.list())).toEqual([])
+  await upload.abort()
+})
+
+test('the proof is of what the file holds now, not of what was sent', async () => {
+  const store = await folderStore(dir, 'test')
+  await sendAll(store, 'f', Buffer.from('12345678'), { partSize: 4, ifAbsent: true })
+  expect(await store.proof('f')).toMatchObject({ size: 8, crc32: crc32('12345678') })
+  await truncate(`${dir}/f`, 7)
+  expect(await store.proof('f')).toMatchObject({ size: 7, crc32: crc32('1234567') })
+})
+
+test('a file larger than the disk has room for is refused before the first byte', async () => {
+  const store = await folderStore(dir, 'test')
+  const plan = { sourceSize: 2 ** 60, partSize: 2 ** 30 }
+  await expect(store.openUpload('huge', plan)).rejects.toMatchObject({ kind: 'full' })
+  expect(await readdir(dir)).toEqual([])
+})
+
+test('a name so long that the staging name cannot carry it still arrives', async () => {
+  const store = await folderStore(dir, 'test')
+  const name = 'n'.repeat(250)
+  await sendAll(store, name, Buffer.from('x'), { partSize: 4, ifAbsent: true })
+  expect(await namesIn(store.list())).toEqual([name])
+})
+
+test.each(['../up', '/etc/passwd', 'a/../../b', 'a//b', './a', 'a/.', 'nul\0', 'line\nbreak', ''])(
+  '%j is refused as a path',
+  async (path) => {
+    const store = await folderStore(dir, 'test')
+    const refused = { kind: 'unsupported' }
+    await expect(store.read(path, 0, 1)).rejects.toMatchObject(refused)
+    await expect(store.stat(path)).rejects.toMatchObject(refused)
+    await expect(store.proof(path)).rejects.toMatchObject(refused)
+    await expect(store.remove(path)).rejects.toMatchObject(refused)
+    await expect(store.openUpload(path, { sourceSize: 1, partSize: 1 })).rejects.toMatchObject(refused)
+    await expect(
+      store.resumeUpload(path, '.artifact.uploading.x', { sourceSize: 1, partSize: 1 }),
+    ).rejects.toMatchObject(refused)
+  },
+)
+
+test.each(['plain', '../.artifact.uploading.x', 'x/.artifact.uploading.y', '.artifact.uploading.'.slice(0, -1)])(
+  'the id %j takes up no upload',
+  async (id) => {
+    await writeFile(`${dir}/plain`, 'precious')
+    await writeFile(`${dir}/.artifact.uploading.x`, 'precious')
+    await mkdir(`${dir}/sub`)
+    const store = await folderStore(`${dir}/sub`, 'test')
+    expect(await store.resumeUpload('f', id, { sourceSize: 1, partSize: 1 })).toBeUndefined()
+  },
+)
