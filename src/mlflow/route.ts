@@ -1,4 +1,8 @@
 import type { RouteKind } from '../check.ts'
+import { Trouble } from '../errors.ts'
+import { isLocal, localPath, schemeOf, withoutSecrets } from './location.ts'
+import type { TrackingServer } from './server.ts'
+import type { Settings, Target } from './types.ts'
 
 /** How the MLflow client on this machine would send the files of one artifact location. */
 export interface Route {
@@ -7,7 +11,7 @@ export interface Route {
   readonly scheme: string
   /** True when the bytes go through the tracking server. */
   readonly proxied: boolean
-  /** True when files of at least `multipartMinimum` bytes go by signed parts. */
+  /** True when files of at least `multipartMinimum` bytes go in parts: signed by the server where it is proxied, else by the store's own client library. */
   readonly multipart: boolean
   /** Bytes. */
   readonly multipartMinimum: number
@@ -15,11 +19,121 @@ export interface Route {
   readonly multipartChunk: number
   /** Whose credentials open the store. */
   readonly credentials: 'this machine' | 'the server' | 'none needed'
-  /** The address that the bytes go to first. */
+  /** The address that the bytes go to first: an origin, or the absolute path of a folder. */
   readonly firstHop: string
 }
 
 export const routeFor = (route: Route, bytes: number): RouteKind => {
   if (route.proxied) return route.multipart && bytes >= route.multipartMinimum ? 'signed-parts' : 'proxied-put'
   return route.scheme === 'file' ? 'folder-copy' : 'store-multipart'
+}
+
+const MiB = 1024 * 1024
+type Parts = Pick<Route, 'multipart' | 'multipartMinimum' | 'multipartChunk'>
+
+/** `user:password@` never gets this far; a query would be a signature. */
+const hostOf = (location: string): string => /^[^:]+:\/\/(?:[^/@]*@)?([^/?#]*)/.exec(location)?.[1] ?? ''
+
+const unsupported = (location: string, why: string, todo: string): Trouble =>
+  new Trouble({ kind: 'unsupported', what: `cannot reach the artifacts at ${withoutSecrets(location)}`, why, todo })
+
+/** The origin that MLflow's client sends artifacts to for a `mlflow-artifacts:` location (`MlflowArtifactsRepository.resolve_uri`, 3.17.2): a host in the location wins over that of the tracking URI. */
+const artifactOrigin = (location: string, settings: Settings): string => {
+  const { protocol, host } = new URL(settings.trackingUri)
+  return `${protocol}//${hostOf(location) || host}`
+}
+
+const proxiedParts = (settings: Settings, advertised: boolean): Parts => ({
+  multipart: settings.proxyMultipart ?? advertised,
+  multipartMinimum: settings.multipartMinimum,
+  multipartChunk: settings.multipartChunk,
+})
+
+const s3Origin = (location: string, s3: Settings['s3']): string => {
+  if (s3.endpoint !== undefined) return new URL(s3.endpoint).origin
+  const region = s3.region ?? 'us-east-1'
+  return s3.addressing === 'path'
+    ? `https://s3.${region}.amazonaws.com`
+    : `https://${hostOf(location)}.s3.${region}.amazonaws.com`
+}
+
+/** What each store's own client library does with a large file when MLflow leaves its defaults alone. */
+const direct = (location: string, scheme: string, settings: Settings): Parts & { firstHop: string } => {
+  // s3transfer's TransferConfig: multipart_threshold and multipart_chunksize.
+  if (scheme === 's3')
+    return {
+      multipart: true,
+      multipartMinimum: 8 * MiB,
+      multipartChunk: 8 * MiB,
+      firstHop: s3Origin(location, settings.s3),
+    }
+  // azure-storage-blob: max_single_put_size and max_block_size.
+  if (['wasb', 'wasbs', 'abfs', 'abfss'].includes(scheme))
+    return {
+      multipart: true,
+      multipartMinimum: 64 * MiB,
+      multipartChunk: 4 * MiB,
+      firstHop: `https://${hostOf(location)}`,
+    }
+  // google-cloud-storage: one resumable upload above 8 MiB, without a chunk size unless MLFLOW_GCS_UPLOAD_CHUNK_SIZE is set.
+  if (scheme === 'gs')
+    return {
+      multipart: false,
+      multipartMinimum: 8 * MiB,
+      multipartChunk: 0,
+      firstHop: 'https://storage.googleapis.com',
+    }
+  return { multipart: false, multipartMinimum: 0, multipartChunk: 0, firstHop: `${scheme}://${hostOf(location)}` }
+}
+
+/**
+ * How MLflow's client on this machine would send files to the target.
+ * @throws Trouble `unsupported` where the location needs a tracking server and the tracking URI is none.
+ */
+export const resolveRoute = async (target: Target, settings: Settings, server?: TrackingServer): Promise<Route> => {
+  const where = target.artifactUri
+  const scheme = schemeOf(where)
+  const location = withoutSecrets(where)
+  if (isLocal(where)) {
+    const parts: Parts = { multipart: false, multipartMinimum: 0, multipartChunk: 0 }
+    return {
+      location,
+      scheme: 'file',
+      proxied: false,
+      ...parts,
+      credentials: 'none needed',
+      firstHop: localPath(where, process.cwd()),
+    }
+  }
+  if (scheme === 'mlflow-artifacts') {
+    if (settings.trackingKind !== 'server')
+      throw unsupported(
+        where,
+        'mlflow-artifacts: locations are served by a tracking server, and the tracking URI names none',
+        'Set MLFLOW_TRACKING_URI to the server that the artifacts were logged through',
+      )
+    const firstHop = artifactOrigin(where, settings)
+    const sameServer = firstHop === new URL(settings.trackingUri).origin
+    const advertised = sameServer && (server?.info.multipartUploads ?? false)
+    return {
+      location,
+      scheme,
+      proxied: true,
+      ...proxiedParts(settings, advertised),
+      credentials: 'the server',
+      firstHop,
+    }
+  }
+  if (scheme === 'http' || scheme === 'https') {
+    // HttpArtifactRepository never asks /server-info: only the variable turns parts on.
+    return {
+      location,
+      scheme,
+      proxied: true,
+      ...proxiedParts(settings, false),
+      credentials: 'the server',
+      firstHop: new URL(where).origin,
+    }
+  }
+  return { location, scheme, proxied: false, ...direct(where, scheme, settings), credentials: 'this machine' }
 }
