@@ -17,8 +17,8 @@ interface Arguments {
 }
 
 /** What the words on the command line ask for. @throws Trouble `usage` when they ask for nothing */
-export const specsOf = (targets: readonly string[], experiment: string | undefined): TargetSpec[] => {
-  const specs = targets.map(parseTarget)
+export const specsOf = (targets: readonly string[], experiment: string | undefined, cwd: string): TargetSpec[] => {
+  const specs = targets.map((text) => parseTarget(text, cwd))
   if (experiment !== undefined) {
     specs.push({ kind: 'experiment', by: /^\d+$/.test(experiment) ? { id: experiment } : { name: experiment } })
   }
@@ -85,7 +85,7 @@ export default defineCommand<Arguments>({
     ['mlflow-doctor scan --experiment churn --json', 'A whole experiment, for CI'],
   ],
   report: async (args, context) => {
-    const specs = specsOf(args.targets ?? [], args.experiment)
+    const specs = specsOf(args.targets ?? [], args.experiment, context.host.cwd)
     const needed = neededFor(args, context, { localDir: args.against, olderThan: args.olderThan })
     const session = openSession('scan', needed, args, context)
     let matched = args.against === undefined
