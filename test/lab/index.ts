@@ -1,8 +1,12 @@
-import { afterAll } from 'vitest'
+import { afterAll, type TestContext } from 'vitest'
+import { LabMissing } from './install.ts'
 import { freshDir, removeDir } from './scratch.ts'
 
+export { startAzurite } from './azurite.ts'
+export { startGcs } from './gcs.ts'
+export { startHaproxy } from './haproxy.ts'
 export { LabMissing } from './install.ts'
-export { type MlflowServer, startMlflow } from './mlflow.ts'
+export { LOGIN, type MlflowServer, startMlflow } from './mlflow.ts'
 export { type Nginx, startNginx } from './nginx.ts'
 export { payloadSha256, writePayload } from './payload.ts'
 export { eventsOf, python } from './python.ts'
@@ -11,6 +15,8 @@ export { s3Sdk } from './s3.ts'
 export { type S3Server, startSeaweed } from './seaweed.ts'
 export { shared } from './shared.ts'
 export { type SlowLink, startThrottle } from './throttle.ts'
+export { startToxiproxy, type Toxic, type ToxicLink } from './toxiproxy.ts'
+export { startVersitygw } from './versitygw.ts'
 
 const made: string[] = []
 
@@ -24,4 +30,14 @@ export async function scratch(): Promise<string> {
   const dir = await freshDir('test')
   made.push(dir)
   return dir
+}
+
+/** What `starting` gives; where this machine cannot have it, the test is skipped with the reason. */
+export async function orSkip<T>(context: TestContext, starting: Promise<T>): Promise<T> {
+  try {
+    return await starting
+  } catch (error) {
+    if (error instanceof LabMissing) context.skip(error.message)
+    throw error
+  }
 }

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { onFreePorts } from './ports.ts'
 import { type Running, serve } from './running.ts'
@@ -16,7 +16,7 @@ export interface MlflowServer extends Running {
 
 export interface MlflowOptions {
   readonly version?: MlflowVersion
-  /** From 3.5 on uvicorn is MLflow's default; before, only gunicorn is there. */
+  /** MLflow's own default unless told: gunicorn up to 3.2, which have nothing else, uvicorn from 3.11 on. */
   readonly engine?: 'uvicorn' | 'gunicorn'
   /** A folder or `s3://…`; unless told, `artifacts/` in its own folder. */
   readonly artifactsDestination?: string
@@ -28,11 +28,12 @@ export interface MlflowOptions {
   readonly args?: readonly string[]
   /** gunicorn's own options; `--timeout 30` is its default. */
   readonly gunicornOpts?: string
-  /** With the basic-auth app: `admin` / `password1234`. */
+  /** With the basic-auth app; the administrator is `LOGIN`. */
   readonly auth?: boolean
 }
 
-export const ADMIN_PASSWORD = 'password1234'
+/** Who may do everything on a server with `auth`. MLflow 3.17 refuses `password1234`, the default of older ones. */
+export const LOGIN = { username: 'admin', password: 'lab-password-1234' } as const
 
 /** A tracking server of its own, with a fresh database. */
 export async function startMlflow(options: MlflowOptions = {}): Promise<MlflowServer> {
@@ -45,6 +46,7 @@ export async function startMlflow(options: MlflowOptions = {}): Promise<MlflowSe
     await mkdir(join(dir, 'tmp'))
     const destination = options.artifactsDestination ?? join(dir, 'artifacts')
     const url = `http://127.0.0.1:${port}`
+    if (options.auth) await writeFile(join(dir, 'auth.ini'), authConfiguration(dir))
     const root = options.defaultArtifactRoot
     const gunicornOpts = options.gunicornOpts ?? (hasUvicorn(version) ? '--timeout 30' : undefined)
     const flags = [
@@ -64,7 +66,9 @@ export async function startMlflow(options: MlflowOptions = {}): Promise<MlflowSe
         TMPDIR: join(dir, 'tmp'),
         // Seven consumer processes of 230 MB each that no artifact passes through.
         MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false',
-        ...(options.auth ? { MLFLOW_FLASK_SERVER_SECRET_KEY: 'lab', MLFLOW_AUTH_ADMIN_PASSWORD: ADMIN_PASSWORD } : {}),
+        ...(options.auth
+          ? { MLFLOW_FLASK_SERVER_SECRET_KEY: 'lab', MLFLOW_AUTH_CONFIG_PATH: join(dir, 'auth.ini') }
+          : {}),
         ...options.env,
       },
       dir,
@@ -74,15 +78,25 @@ export async function startMlflow(options: MlflowOptions = {}): Promise<MlflowSe
   })
 }
 
+function authConfiguration(dir: string): string {
+  return `[mlflow]
+default_permission = READ
+database_uri = sqlite:///${join(dir, 'auth.db')}
+admin_username = ${LOGIN.username}
+admin_password = ${LOGIN.password}
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+`
+}
+
 function hasUvicorn(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number)
-  return major > 3 || (major === 3 && minor >= 5)
+  return major > 3 || (major === 3 && minor > 2)
 }
 
 async function answersSearch(url: string, auth: boolean, args: readonly string[]): Promise<boolean> {
   const at = args.indexOf('--static-prefix')
   const prefix = at === -1 ? '' : (args[at + 1] ?? '')
-  const login = `Basic ${Buffer.from(`admin:${ADMIN_PASSWORD}`).toString('base64')}`
+  const login = `Basic ${Buffer.from(`${LOGIN.username}:${LOGIN.password}`).toString('base64')}`
   const response = await fetch(`${url}${prefix}/api/2.0/mlflow/experiments/search`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...(auth ? { authorization: login } : {}) },

@@ -33,7 +33,12 @@ export async function onFreePorts<T>(count: number, start: (...ports: number[]) 
     try {
       return await start(...(await freePorts(count)))
     } catch (error) {
-      if (!(error instanceof EndedEarly) || attempt === 3 || !/in use|EADDRINUSE|bind/i.test(error.message)) throw error
+      if (
+        !(error instanceof EndedEarly) ||
+        attempt === 3 ||
+        !/address already in use|connection in use|EADDRINUSE/i.test(error.message)
+      )
+        throw error
     }
   }
 }

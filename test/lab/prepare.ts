@@ -1,4 +1,5 @@
 import { installFromApt } from './apt.ts'
+import { buildGoPrograms } from './go.ts'
 import { mlflowPython, storesPython } from './venv.ts'
 
 /** Everything that the tests install, before any of them starts, so that none waits for it inside its own time limit. */
@@ -9,5 +10,5 @@ export async function prepare(): Promise<void> {
     await mlflowPython('3.17.2')
     await mlflowPython('2.22.1')
   }
-  await Promise.all([pip(), installFromApt({ nginx: 'nginx-light', haproxy: 'haproxy' })])
+  await Promise.all([pip(), buildGoPrograms(), installFromApt({ nginx: 'nginx-light', haproxy: 'haproxy' })])
 }

@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { BlobServiceClient } from '@azure/storage-blob'
+import { onFreePorts } from './ports.ts'
+import { type Running, serve } from './running.ts'
+import { freshDir } from './scratch.ts'
+
+export interface Azurite extends Running {
+  readonly url: string
+  readonly connectionString: string
+}
+
+/** Azurite's blob service. What was written in the last ten seconds is lost when it is killed. */
+export async function startAzurite(): Promise<Azurite> {
+  const main = join(dirname(createRequire(import.meta.url).resolve('azurite/package.json')), 'dist/src/blob/main.js')
+  const account = 'labaccount'
+  const key = randomBytes(64).toString('base64')
+  return onFreePorts(1, async (port) => {
+    const dir = await freshDir('azurite')
+    const url = `http://127.0.0.1:${port}/${account}`
+    const connectionString = [
+      'DefaultEndpointsProtocol=http',
+      `AccountName=${account}`,
+      `AccountKey=${key}`,
+      `BlobEndpoint=${url}`,
+    ].join(';')
+    const client = BlobServiceClient.fromConnectionString(connectionString, { retryOptions: { maxTries: 1 } })
+    const running = await serve({
+      name: 'Azurite',
+      command: [
+        process.execPath,
+        main,
+        ...['--blobHost', '127.0.0.1', '--blobPort', String(port), '--location', dir],
+        // Newer SDKs speak a version of the API that it does not know yet.
+        ...['--silent', '--disableTelemetry', '--skipApiVersionCheck'],
+      ],
+      env: { AZURITE_ACCOUNTS: `${account}:${key}` },
+      dir,
+      answers: async () => {
+        await client.getProperties()
+        return true
+      },
+    })
+    return { ...running, url, connectionString }
+  })
+}

@@ -1,0 +1,40 @@
+import { join } from 'node:path'
+import { findProgram } from './apt.ts'
+import { installed, LabMissing } from './install.ts'
+
+const PROGRAMS = {
+  versitygw: { version: '1.8.0', path: 'github.com/versity/versitygw/cmd/versitygw', binary: 'versitygw' },
+  // Its main package is called `server`.
+  toxiproxy: { version: '2.5.0', path: 'github.com/Shopify/toxiproxy/v2/cmd/server', binary: 'server' },
+} as const
+
+export type GoProgram = keyof typeof PROGRAMS
+
+/**
+ * The binary of a server that is built from source, minutes when nothing is cached. Throws LabMissing without Go, except
+ * under CI=true, where Go is required.
+ */
+export async function goProgram(name: GoProgram): Promise<string> {
+  const { version, path, binary } = PROGRAMS[name]
+  const go = findProgram('go')
+  if (go === undefined) {
+    const says = `Go is not installed; it builds ${name} ${version}`
+    throw process.env.CI === 'true' ? new Error(`${says}, and CI=true requires it`) : new LabMissing(says)
+  }
+  const dir = await installed(`${name}-${version}`, `${path}@${version}`, (dir) => [
+    { command: [go, 'install', `${path}@v${version}`], env: { CGO_ENABLED: '0', GOBIN: dir } },
+  ])
+  return join(dir, binary)
+}
+
+/** Builds both, one after another (each uses all cores), or says why not. */
+export async function buildGoPrograms(): Promise<void> {
+  for (const name of Object.keys(PROGRAMS) as GoProgram[]) {
+    try {
+      await goProgram(name)
+    } catch (error) {
+      if (!(error instanceof LabMissing)) throw error
+      console.log(`lab: ${error.message}; its tests are skipped`)
+    }
+  }
+}
