@@ -40,6 +40,8 @@ export interface TroubleFields {
   readonly action?: string
   /** The HTTP status, where there was one. */
   readonly status?: number
+  /** Milliseconds that the other side asked to wait before the next try (Retry-After). */
+  readonly retryAfterMs?: number
   readonly cause?: unknown
 }
 
@@ -51,6 +53,7 @@ export class Trouble extends Error {
   readonly todo: string
   readonly action: string | undefined
   readonly status: number | undefined
+  readonly retryAfterMs: number | undefined
 
   constructor(fields: TroubleFields) {
     super(`${fields.what}: ${fields.why}. ${fields.todo}.`, { cause: fields.cause })
@@ -60,6 +63,7 @@ export class Trouble extends Error {
     this.todo = fields.todo
     this.action = fields.action
     this.status = fields.status
+    this.retryAfterMs = fields.retryAfterMs
   }
 }
 

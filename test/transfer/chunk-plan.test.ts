@@ -47,7 +47,7 @@ describe('cutting a file', () => {
   test.each(edges)('%i bytes within S3 limits', (size) => {
     const plan = planChunks(size, s3, budget)
     covers(plan, s3)
-    expect(plan.parts).toBe(Math.max(1, Math.ceil(size / (16 * MiB))))
+    expect(plan.parts).toBe(Math.ceil(size / (16 * MiB)))
   })
 
   test.each(large)('%i bytes with memory to spare', (size) => covers(planChunks(size, s3, plenty), s3))
@@ -60,10 +60,8 @@ describe('cutting a file', () => {
     }
   })
 
-  test('an empty file is one empty part', () => {
-    const plan = planChunks(0, s3, budget)
-    expect(plan.parts).toBe(1)
-    expect(partAt(plan, 1)).toEqual({ offset: 0, length: 0 })
+  test('an empty file has no parts', () => {
+    expect(planChunks(0, s3, budget)).toMatchObject({ parts: 0, concurrency: 1 })
   })
 
   test('little memory means smaller parts first, then fewer workers', () => {
@@ -115,34 +113,16 @@ describe('the part size of an upload begun by someone else', () => {
   })
 
   test('unequal parts, or numbers beyond the end of the file, fit no cut', () => {
-    expect(
-      inferPartSize(100, [
-        { number: 1, size: 30 },
-        { number: 2, size: 29 },
-      ]),
-    ).toBeUndefined()
-    expect(
-      inferPartSize(100, [
-        { number: 1, size: 30 },
-        { number: 5, size: 30 },
-      ]),
-    ).toBeUndefined()
-    expect(
-      inferPartSize(100, [
-        { number: 1, size: 30 },
-        { number: 4, size: 11 },
-      ]),
-    ).toBeUndefined()
-    expect(inferPartSize(100, [])).toBeUndefined()
-    expect(inferPartSize(100, [{ number: 1, size: 0 }])).toBeUndefined()
-  })
-
-  test('a cut that goes on with a remainder', () => {
-    expect(
-      inferPartSize(100, [
-        { number: 2, size: 30 },
-        { number: 4, size: 10 },
-      ]),
-    ).toBe(30)
+    const infer = (...parts: [number: number, size: number][]) =>
+      inferPartSize(
+        100,
+        parts.map(([number, size]) => ({ number, size })),
+      )
+    expect(infer([1, 29], [2, 30], [3, 30])).toBeUndefined()
+    expect(infer([1, 30], [5, 30])).toBeUndefined()
+    expect(infer()).toBeUndefined()
+    expect(infer([1, 0])).toBeUndefined()
+    expect(infer([1, 30], [2, 12])).toBe(30)
+    expect(infer([2, 30], [4, 10])).toBe(30)
   })
 })

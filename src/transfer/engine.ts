@@ -1,0 +1,195 @@
+import { Trouble } from '../errors.ts'
+import type { Store } from '../stores/store.ts'
+import { bytes } from '../words.ts'
+import type { Budget } from './chunk-plan.ts'
+import { combineAll } from './crc32.ts'
+import { compositeEtag } from './digest.ts'
+import { begin, type Found, heldBytes, takeUp } from './find-upload.ts'
+import { completeUpload, verify } from './finish.ts'
+import { type FileIdentity, openSource, type Source, sameIdentity } from './identity.ts'
+import { type Journal, journalKey, openJournal, prepareJournalDir } from './journal.ts'
+import { takeLock } from './process-lock.ts'
+import { openMeter, type Progress } from './progress.ts'
+import { compareWithLocal, type Expected } from './proof.ts'
+import { type Patience, patience as usualPatience } from './retry.ts'
+import { sendParts } from './send-parts.ts'
+import { sendWhole } from './send-whole.ts'
+import type { Sightings } from './settle.ts'
+
+export interface Transfer extends Budget {
+  /** Path of the local file. */
+  readonly source: string
+  /** The state of it that was planned with; another one stops the transfer (`source-changed`). */
+  readonly expect?: FileIdentity
+  readonly store: Store
+  /** Below the store's root. */
+  readonly path: string
+  readonly journalDir: string
+  /** Whether unfinished uploads of this key that the journal does not know may be taken up. */
+  readonly adopt: boolean
+  /** Milliseconds during which no part of such an upload may appear. */
+  readonly settleMs: number
+  /** What an earlier look saw of them; the waiting counts from there. */
+  readonly sightings?: Sightings
+  /** Refuse to replace an object. False only with consent to overwrite. */
+  readonly ifAbsent: boolean
+  readonly patience?: Patience
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: Progress) => void
+}
+
+export interface Transferred {
+  /** Bytes acknowledged in this run. */
+  readonly sent: number
+  /** Bytes that the store held already. */
+  readonly reused: number
+  /** Bytes of the file. */
+  readonly size: number
+  /** Of the whole file; undefined only when nothing was sent because the object was there, and the store keeps another proof. */
+  readonly crc32: number | undefined
+  readonly verified: boolean
+  /** By what it was verified, or why it could not be; without a full stop. */
+  readonly how: string
+  readonly from: Found['from'] | 'there' | 'whole'
+}
+
+interface Job {
+  readonly transfer: Transfer
+  readonly source: Source
+  readonly journal: Journal
+  readonly patience: Patience
+}
+
+/** Looks before sending: an error that a client saw is no proof that the object is missing. */
+const alreadyThere = async ({ transfer, source }: Job): Promise<Transferred | undefined> => {
+  const { store, path, ifAbsent, signal } = transfer
+  if ((await store.stat(path, signal)) === undefined) return undefined
+  const proof = await store.proof(path, signal)
+  if (proof === undefined) return undefined
+  const verdict = proof.size === source.size ? await compareWithLocal(source, proof, signal) : undefined
+  const there = { sent: 0, reused: source.size, size: source.size, crc32: proof.crc32, from: 'there' } as const
+  if (verdict?.is === 'equal') return { ...there, verified: true, how: `it was there already: ${verdict.how}` }
+  if (!ifAbsent) return undefined
+  if (verdict?.is === 'unknown') return { ...there, verified: false, how: `it was there already, and ${verdict.why}` }
+  throw new Trouble({
+    kind: 'conflict',
+    what: `cannot add ${path}`,
+    why: verdict?.why ?? `an object of ${proof.size} bytes has that name, and the local file has ${source.size}`,
+    todo: `Look at both; --overwrite ${path} replaces the stored one`,
+  })
+}
+
+/** Adds what is kept to a failure, so that nobody starts from the beginning out of fear. */
+const withWhatIsLeft = (error: unknown, held: number, size: number): unknown => {
+  if (!(error instanceof Trouble) || held === 0) return error
+  const { kind, what, why, todo, action, status, retryAfterMs } = error
+  return new Trouble({
+    kind,
+    what,
+    why,
+    todo: `${todo}; ${bytes(held)} of ${bytes(size)} are in the store and will not be sent twice`,
+    ...(action === undefined ? {} : { action }),
+    ...(status === undefined ? {} : { status }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    cause: error,
+  })
+}
+
+/** By signed URLs an upload ends with the process that asked for them; anywhere else it can be taken up again. */
+const canBeResumed = (store: Store): boolean => store.route !== 'signed-parts'
+
+const noteHeld = (journal: Journal, { held }: Found): Promise<unknown> =>
+  Promise.all(
+    [...held.values()].map(({ number, size, crc32, etag }) =>
+      journal.add({ part: number, size, crc32: crc32 ?? 0, ...(etag === undefined ? {} : { etag }) }),
+    ),
+  )
+
+const sendInParts = async (job: Job, found: Found): Promise<Transferred> => {
+  const { transfer, source, journal, patience } = job
+  const { store, path, signal } = transfer
+  const { upload, plan, held, from } = found
+  await journal.begin({ source: source.identity, uploadId: upload.id, partSize: plan.partSize })
+  await noteHeld(journal, found)
+  const meter = openMeter(path, source.size, transfer.onProgress)
+  meter.reused(heldBytes(held))
+  try {
+    const parts = await sendParts({
+      ...{ source, upload, plan, held, journal, patience, signal },
+      onPart: (part) => meter.sent(part.size),
+    })
+    await source.confirm()
+    const expected: Expected = {
+      size: source.size,
+      crc32: combineAll(parts),
+      etag: compositeEtag(parts.map((part) => part.etag)),
+    }
+    const finishing = { store, path, expected, patience, signal }
+    await completeUpload(upload, parts, transfer.ifAbsent, finishing)
+    const verdict = await verify(finishing)
+    await journal.erase()
+    const { sent, reused } = meter.now()
+    const verified = verdict.is === 'equal'
+    const how = verified ? verdict.how : verdict.why
+    return { sent, reused, size: source.size, crc32: expected.crc32, verified, how, from }
+  } catch (error) {
+    if (!canBeResumed(store)) await upload.abort().catch(() => undefined)
+    const { sent, reused } = meter.now()
+    throw canBeResumed(store) ? withWhatIsLeft(error, sent + reused, source.size) : error
+  }
+}
+
+const run = async (job: Job): Promise<Transferred> => {
+  const { transfer, source, journal, patience } = job
+  const { store, path, memoryBytes, concurrency, adopt, settleMs, signal } = transfer
+  const there = await alreadyThere(job)
+  if (there !== undefined) {
+    await journal.erase()
+    return there
+  }
+  if (store.putWhole !== undefined)
+    return sendWhole({ ...transfer, source, patience, putWhole: store.putWhole.bind(store) })
+  const search = {
+    ...{ store, path, source, left: journal.left, budget: { memoryBytes, concurrency }, adopt, settleMs, signal },
+    sightings: transfer.sightings ?? new Map(),
+  }
+  const found = await takeUp(search)
+  if (found !== undefined) return sendInParts(job, found)
+  // Whoever began an upload may have completed it while this one waited.
+  return (adopt ? await alreadyThere(job) : undefined) ?? sendInParts(job, await begin(search))
+}
+
+/**
+ * Brings one local file to the store, going on from whatever an earlier attempt left there. Every part and the whole are
+ * proved; what cannot be proved is sent again. Throws `Trouble`: `source-changed`, `conflict` (somebody else is at it, or
+ * an object is in the way), or what the store answered.
+ */
+export const transferFile = async (transfer: Transfer): Promise<Transferred> => {
+  const { store, path, journalDir, expect } = transfer
+  const source = await openSource(transfer.source)
+  try {
+    if (expect !== undefined && !sameIdentity(expect, source.identity)) {
+      throw new Trouble({
+        kind: 'source-changed',
+        what: `cannot send ${path}`,
+        why: `${transfer.source} is not the file any more that was planned with`,
+        todo: 'Run the same command again to plan with the file as it is now',
+      })
+    }
+    await prepareJournalDir(journalDir)
+    const key = journalKey(store.uri, path)
+    const lock = await takeLock(journalDir, key, `cannot send ${path}`)
+    try {
+      const journal = await openJournal(journalDir, key)
+      try {
+        return await run({ transfer, source, journal, patience: transfer.patience ?? usualPatience })
+      } finally {
+        await journal.close()
+      }
+    } finally {
+      await lock.release()
+    }
+  } finally {
+    await source.close()
+  }
+}

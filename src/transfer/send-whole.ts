@@ -1,0 +1,87 @@
+import { Trouble } from '../errors.ts'
+import type { Store, WholeSource } from '../stores/store.ts'
+import { digestRange, scratch } from './digest.ts'
+import type { Transfer, Transferred } from './engine.ts'
+import type { Source } from './identity.ts'
+import { openMeter } from './progress.ts'
+import { compareByReading, compareWithLocal, judge, type Verdict } from './proof.ts'
+import { type Patience, withRetry } from './retry.ts'
+
+const sliceBytes = 1024 * 1024
+
+interface Whole extends Omit<Transfer, 'source' | 'patience'> {
+  readonly source: Source
+  readonly patience: Patience
+  readonly putWhole: NonNullable<Store['putWhole']>
+}
+
+/** Reads the stored file back where the route has ranges; there is no checksum on this route. */
+const readBack = async (whole: Whole): Promise<Verdict> => {
+  try {
+    return await compareByReading(whole.store, whole.path, whole.source, whole.source.size, whole.signal)
+  } catch (error) {
+    if (!(error instanceof Trouble) || error.kind !== 'unsupported') throw error
+    return {
+      is: 'unknown',
+      why: 'this route offers no checksum and no way to read a part back: only the size is known to agree',
+    }
+  }
+}
+
+/**
+ * One request for the whole file: nothing of a failed attempt can be reused. A time-out does not mean that the server has
+ * not got it, so before each further try the stored file is looked at.
+ */
+export const sendWhole = async (whole: Whole): Promise<Transferred> => {
+  const { source, store, path, signal, patience, ifAbsent } = whole
+  const { size } = source
+  const meter = openMeter(path, size, whole.onProgress)
+  const body: WholeSource = {
+    size,
+    async *open() {
+      meter.again()
+      for (let at = 0; at < size; at += sliceBytes) {
+        const length = Math.min(sliceBytes, size - at)
+        // A fresh one each time: the connection may still hold the last slice.
+        yield await source.read(new Uint8Array(length), at, length)
+        meter.sent(length)
+      }
+      await source.confirm()
+    },
+  }
+  const arrived = async (): Promise<boolean> => {
+    const proof = await store.proof(path, signal)
+    if (proof === undefined || proof.size !== size) return false
+    const verdict = await compareWithLocal(source, proof, signal)
+    const told = verdict.is === 'unknown' ? await readBack(whole) : verdict
+    // Nothing was there before, so a file of this size is the one that was sent.
+    return told.is === 'equal' || (told.is === 'unknown' && ifAbsent)
+  }
+  let attempts = 0
+  await withRetry(
+    async () => {
+      attempts += 1
+      if (attempts > 1 && (await arrived())) return
+      await whole.putWhole(path, body, signal)
+    },
+    patience,
+    signal,
+  )
+  const { crc32 } = await digestRange(source, { offset: 0, length: size }, { md5: false, buffer: scratch(), signal })
+  const proof = await store.proof(path, signal)
+  const seen: Verdict =
+    proof === undefined
+      ? { is: 'different', why: 'the server accepted it, but does not show it' }
+      : judge(proof, { size, crc32 })
+  const verdict = seen.is === 'unknown' ? await readBack(whole) : seen
+  if (verdict.is === 'different') {
+    throw new Trouble({
+      kind: 'conflict',
+      what: `${path} was sent, and the store holds something else`,
+      why: verdict.why,
+      todo: 'Scan the target again, and send it by another route if this comes back',
+    })
+  }
+  const verified = verdict.is === 'equal'
+  return { sent: size, reused: 0, size, crc32, verified, how: verified ? verdict.how : verdict.why, from: 'whole' }
+}
