@@ -91,7 +91,8 @@ export class Scope<Context> {
   /** The value of a need that was opened already; undefined when it was not, or could not be. */
   async opened<V>(need: Need<string, V, Facts>): Promise<V | undefined> {
     const opening = this.#opened.get(need.name)
-    return opening?.then(
+    if (!opening) return need.scope === 'run' ? this.#parent?.opened(need) : undefined
+    return opening.then(
       (opened) => opened.value as V,
       () => undefined,
     )

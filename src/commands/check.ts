@@ -1,6 +1,6 @@
 import { Trouble } from '../errors.ts'
 import { forecast } from '../forecast.ts'
-import { plannedUpload as planNeed, route as routeNeed } from '../needs/declarations.ts'
+import { route as routeNeed } from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
 import { settingsOf } from '../needs/openers.ts'
 import type { ForecastRow } from '../report.ts'
@@ -65,15 +65,16 @@ export default defineCommand<Arguments>({
     let rows: ForecastRow[] | undefined
     try {
       await session.once()
-      await session.target(undefined, async (scope) => {
-        const plan = await session.scope.opened(planNeed)
-        const route = await scope.opened(routeNeed)
-        if (!plan || !route) return
+      const look = await session.look(undefined)
+      await session.keep(look)
+      const route = await look.opened(routeNeed)
+      if (planned && route) {
         const unknown = session.results.checks
           .filter(({ state }) => state === 'blocked' || state === 'crashed')
           .map(({ id }) => id)
-        rows = forecast({ plan, route, limits: session.results.limits, unknown })
-      })
+        rows = forecast({ plan: planned, route, limits: session.results.limits, unknown })
+      }
+      await look.close()
     } finally {
       await session.close()
     }

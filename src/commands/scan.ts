@@ -1,6 +1,6 @@
 import { NotApplicable, Trouble } from '../errors.ts'
 import { parseTarget, resolveTargets } from '../mlflow/target.ts'
-import type { Target, TargetSpec, Tracking } from '../mlflow/types.ts'
+import type { Target, TargetSpec } from '../mlflow/types.ts'
 import { localTree, tracking as trackingNeed } from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
 import { settingsOf } from '../needs/openers.ts'
@@ -34,9 +34,7 @@ export const specsOf = (targets: readonly string[], experiment: string | undefin
 /** The artifact roots behind a spec; a bare store URI asks no tracking store. */
 export async function* targetsOf(spec: TargetSpec, session: Session, signal: AbortSignal): AsyncIterable<Target> {
   const bare = spec.kind === 'uri' && !spec.uri.startsWith('mlflow-artifacts:')
-  const tracked: Tracking | undefined = bare
-    ? undefined
-    : ((await session.scope.open(trackingNeed, () => {})).value as Tracking)
+  const tracked = bare ? undefined : await session.open(trackingNeed)
   yield* resolveTargets(spec, tracked, signal)
 }
 
@@ -94,9 +92,13 @@ export default defineCommand<Arguments>({
       for (const spec of specs) {
         for await (const target of targetsOf(spec, session, context.signal)) {
           if (context.signal.aborted) break
-          await session.target(target, async (scope) => {
-            matched ||= await applies(scope.open(localTree, () => {}))
-          })
+          const look = await session.look(target)
+          try {
+            await session.keep(look)
+            matched ||= await applies(look.open(localTree))
+          } finally {
+            await look.close()
+          }
         }
       }
     } finally {

@@ -1,7 +1,7 @@
 /** One run of checks for a command: the needs it opens, the targets it looks at, and what it covered. */
 import { checks as allChecks } from '../../checks/index.ts'
 import { docsOf } from '../catalogue.ts'
-import type { Active, Gap, Limit, Occasion, Touches } from '../check.ts'
+import type { Active, Facts, Gap, Limit, Need, Occasion, Touches } from '../check.ts'
 import type { Target } from '../mlflow/types.ts'
 import { listing as listingNeed } from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
@@ -11,13 +11,27 @@ import { isPerTarget, type Outcome, type RunOptions, runChecks, Scope } from '..
 import type { CommandContext, CommonOptions } from './command.ts'
 import { select, severityOverrides } from './selection.ts'
 
+/** What one look at a target found, with what it opened still open. */
+export interface Look {
+  readonly target: Target | undefined
+  readonly outcome: Outcome
+  /** Opens needs of this target beyond those that the checks opened. */
+  open<V>(need: Need<string, V, Facts>): Promise<V>
+  /** The value of a need that was opened already. */
+  opened<V>(need: Need<string, V, Facts>): Promise<V | undefined>
+  /** Lets go of everything; failures to clean up become gaps. */
+  close(): Promise<void>
+}
+
 export interface Session {
-  /** The run-wide scope; a target's scope is a child of it. */
-  readonly scope: Scope<Needed>
   /** Checks that run once. */
   once(): Promise<void>
-  /** Checks that run for one target; without a target, the `target` need is opened like any other. Gives back what they said. */
-  target(target: Target | undefined, use?: (scope: Scope<Needed>) => Promise<void>): Promise<Outcome>
+  /** Checks that run for one target; without a target, the `target` need is opened like any other. The caller closes the look. */
+  look(target: Target | undefined): Promise<Look>
+  /** Counts what a look found into the report. A repair looks twice and keeps the second. */
+  keep(look: Look): Promise<void>
+  /** Opens a need of the whole run. */
+  open<V>(need: Need<string, V, Facts>): Promise<V>
   readonly results: {
     readonly checks: CheckReport[]
     readonly limits: Limit[]
@@ -62,7 +76,7 @@ export const openSession = (
   })
   const scope = new Scope(byName, { context: needed, signal: context.signal })
   const results: Session['results'] = { checks: [], limits: [], gaps: [], active: [], targets: 0, objects: 0, bytes: 0 }
-  const keep = (outcome: Outcome) => {
+  const add = (outcome: Outcome) => {
     results.checks.push(...outcome.checks)
     results.limits.push(...outcome.limits)
     results.gaps.push(...outcome.gaps)
@@ -70,38 +84,35 @@ export const openSession = (
   }
   const notCleaned = (failures: readonly unknown[], at: string) => {
     for (const failure of failures) {
-      results.gaps.push({
-        kind: 'gap',
-        at,
-        cannot: 'see',
-        because: `cleaning up failed: ${failure instanceof Error ? failure.message : String(failure)}`,
-        unexpected: true,
-      })
+      const because = `cleaning up failed: ${failure instanceof Error ? failure.message : String(failure)}`
+      results.gaps.push({ kind: 'gap', at, cannot: 'see', because, unexpected: true })
     }
   }
   return {
-    scope,
     results,
     async once() {
-      keep(await runChecks(options(chosen.filter((check) => !isPerTarget(check))), scope, undefined))
+      add(await runChecks(options(chosen.filter((check) => !isPerTarget(check))), scope, undefined))
     },
-    async target(target, use) {
-      const preset = target ? new Map<string, unknown>([['target', target]]) : new Map<string, unknown>()
+    open: async <V>(need: Need<string, V, Facts>) => (await scope.open(need, () => {})).value as V,
+    async look(target) {
+      const preset = new Map<string, unknown>(target ? [['target', target]] : [])
       const inner = new Scope(byName, { context: needed, signal: context.signal }, scope, preset)
-      try {
-        const outcome = await runChecks(options(chosen.filter(isPerTarget)), inner, target?.name)
-        keep(outcome)
-        if (target && occasion === 'scan') {
-          results.targets += 1
-          const listed = await inner.opened(listingNeed)
-          results.objects += listed?.files.size ?? 0
-          results.bytes += listed?.bytes ?? 0
-        }
-        await use?.(inner)
-        return outcome
-      } finally {
-        notCleaned(await inner.close(), target?.name ?? 'the planned destination')
+      const outcome = await runChecks(options(chosen.filter(isPerTarget)), inner, target?.name)
+      return {
+        target,
+        outcome,
+        open: async <V>(need: Need<string, V, Facts>) => (await inner.open(need, () => {})).value as V,
+        opened: <V>(need: Need<string, V, Facts>) => inner.opened(need),
+        close: async () => notCleaned(await inner.close(), target?.name ?? 'the planned destination'),
       }
+    },
+    async keep({ target, outcome, opened }) {
+      add(outcome)
+      if (!target) return
+      const listed = await opened(listingNeed)
+      results.targets += 1
+      results.objects += listed?.files.size ?? 0
+      results.bytes += listed?.bytes ?? 0
     },
     async close() {
       notCleaned(await scope.close(), 'this run')
