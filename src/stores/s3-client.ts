@@ -64,8 +64,11 @@ const regionFor = async (settings: Settings, env: NodeJS.ProcessEnv): Promise<st
   (await new S3Client({}).config.region().catch(() => 'us-east-1'))
 
 /** Throws `Trouble` (`unauthenticated`) when no credentials are found. Sends nothing to the endpoint. */
-export const connectS3 = async (settings: Settings, endpoint = ownEndpoint(settings)): Promise<S3Connection> => {
-  const env = process.env
+export const connectS3 = async (
+  settings: Settings,
+  env: NodeJS.ProcessEnv = process.env,
+  endpoint = ownEndpoint(settings, env),
+): Promise<S3Connection> => {
   const amazon = isAmazon(endpoint)
   const { addressing, ignoreTls } = settings.s3
   const ca = authorities(env)

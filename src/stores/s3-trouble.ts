@@ -1,5 +1,6 @@
 import { S3ServiceException } from '@aws-sdk/client-s3'
 import { Trouble, type TroubleKind } from '../errors.ts'
+import { quoted } from '../mlflow/http-trouble.ts'
 import { duration } from '../words.ts'
 import { networkTrouble } from './network-trouble.ts'
 
@@ -70,15 +71,6 @@ const byStatus = (status: number | undefined, action: string): Judged => {
   return ['unexpected-answer', 'Check that the endpoint is an S3 API']
 }
 
-/** A server's own words, made fit for one line: no control codes, no query strings (they may hold a signature), not endless. */
-const plain = (message: string): string =>
-  message
-    .replace(/[\u0000-\u001f\u007f]+/g, ' ')
-    .replace(/(https?:\/\/[^\s?]+)\?\S*/g, '$1')
-    .trim()
-    .replace(/\.+$/, '')
-    .slice(0, 300)
-
 const headersOf = (error: S3ServiceException): Readonly<Record<string, string>> => error.$response?.headers ?? {}
 
 const wrongRegion = ['PermanentRedirect', 'AuthorizationHeaderMalformed', 'IllegalLocationConstraintException', '301']
@@ -138,7 +130,7 @@ export const s3Trouble = (doing: Doing, error: unknown): unknown => {
 }
 
 const saying = (error: S3ServiceException, status: number | undefined): string => {
-  const words = plain(error.message)
+  const words = quoted(error.message).replace(/\.+$/, '')
   const code = /^[A-Za-z0-9]+$/.test(error.name) && error.name !== 'Error' ? error.name : 'an error'
   const said = words === '' || words === 'UnknownError' || words === error.name ? '' : `: ${words}`
   return `the store answered ${code}${status === undefined ? '' : ` (${status})`}${said}`

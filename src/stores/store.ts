@@ -56,7 +56,7 @@ export interface OpenUpload {
   /** Enough to find it again from another process with `resumeUpload`. Holds no secret. */
   readonly id: string
   readonly path: string
-  /** The parts that the store holds now. A number that was sent twice appears once, with what was sent last. Undefined where this route cannot list them. */
+  /** The parts that the store holds now. A number that was sent twice appears once, with what was sent last, or not at all where the store does not tell which one that is (SeaweedFS, within a second). Undefined where this route cannot list them. */
   parts(signal?: AbortSignal): Promise<readonly Part[]> | undefined
   /** The store checks `crc32` (or an MD5 made from the same bytes) before it accepts the part; throws `Trouble` otherwise. `bytes` must not change until it settles. */
   send(number: number, bytes: Uint8Array, crc32: number, signal?: AbortSignal): Promise<Part>

@@ -1,0 +1,65 @@
+import type { S3Client } from '@aws-sdk/client-s3'
+import type { Settings } from '../mlflow/types.ts'
+import type { S3Connection } from './s3-client.ts'
+import { s3Trouble } from './s3-trouble.ts'
+
+export interface Calling {
+  /** "cannot list s3://bucket/prefix". */
+  readonly what: string
+  /** The IAM action. */
+  readonly action: string
+  readonly signal?: AbortSignal | undefined
+  /** True for calls whose repetition is the caller's to decide: parts, begin, completion. */
+  readonly once?: boolean
+}
+
+/** The calls to one bucket: what each must carry, and `Trouble` for what goes wrong. */
+export interface S3Calls {
+  readonly bucket: { readonly Bucket: string; readonly ExpectedBucketOwner?: string }
+  /** Bucket and key, with what each reading and part needs where the customer holds the encryption key. */
+  object(key: string): { readonly Bucket: string; readonly Key: string }
+  /** What MLFLOW_S3_UPLOAD_EXTRA_ARGS wants of each new object. */
+  readonly extraArgs: Readonly<Record<string, string>>
+  /** Entries per page of a list; the store's own choice when undefined. */
+  readonly pageSize: number | undefined
+  uriOf(key: string): string
+  run<T>(calling: Calling, act: (client: S3Client, options: { abortSignal?: AbortSignal }) => Promise<T>): Promise<T>
+  /** Now by the store's clock, in milliseconds since the epoch, as of its last answer; this machine's before the first. */
+  now(): number
+}
+
+/** Of the upload arguments of boto3 (S3Transfer.ALLOWED_UPLOAD_ARGS), those that belong to every request for the object. */
+const everyRequest = ['RequestPayer', 'SSECustomerAlgorithm', 'SSECustomerKey', 'SSECustomerKeyMD5'] as const
+
+export const s3Calls = (
+  connection: S3Connection,
+  bucket: string,
+  settings: Settings['s3'],
+  pageSize?: number,
+): S3Calls => {
+  const owner = settings.expectedBucketOwner
+  const common = { Bucket: bucket, ...(owner === undefined ? {} : { ExpectedBucketOwner: owner }) }
+  // The checksum is this tool's to choose: every part is proved by it.
+  const { ChecksumAlgorithm: _, ...extraArgs } = settings.extraArgs
+  const carried = Object.fromEntries(
+    everyRequest.flatMap((name) => (name in extraArgs ? [[name, extraArgs[name]]] : [])),
+  )
+  return {
+    bucket: common,
+    object: (key) => ({ ...common, ...carried, Key: key }),
+    extraArgs,
+    pageSize,
+    uriOf: (key) => `s3://${bucket}/${key}`,
+    now: () => Date.now() + (connection.clockOffset() ?? 0),
+    async run(calling, act) {
+      calling.signal?.throwIfAborted()
+      const client = calling.once === true ? connection.once : connection.patient
+      try {
+        return await act(client, calling.signal === undefined ? {} : { abortSignal: calling.signal })
+      } catch (error) {
+        const { what, action } = calling
+        throw s3Trouble({ what, action, endpoint: connection.endpoint, clockOffset: connection.clockOffset() }, error)
+      }
+    },
+  }
+}

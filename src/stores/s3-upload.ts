@@ -1,0 +1,239 @@
+import { createHash } from 'node:crypto'
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  type CompleteMultipartUploadCommandInput,
+  CreateMultipartUploadCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
+import { Trouble } from '../errors.ts'
+import type { S3Calls } from './s3-calls.ts'
+import { crc32ToBase64, listParts, unquoted } from './s3-lists.ts'
+import { s3Code, s3Status } from './s3-trouble.ts'
+import type { OpenUpload, Part } from './store.ts'
+
+/**
+ * How the parts of one upload are proved, as it was begun; every part and the completion must keep to it.
+ * `whole`: CRC32 per part and one of the whole object. `each`: CRC32 per part alone, the default of boto3 1.36 and later.
+ * `none`: begun without (older clients, older stores); a part is then proved by Content-MD5.
+ */
+export type Proving = 'whole' | 'each' | 'none'
+
+/** What a store turned out to offer; learned on the first upload and kept for the next ones. */
+export interface Learned {
+  /** False once the store refused or ignored CRC32. */
+  crc32: boolean
+  /** False once the store refused `If-None-Match` at completion. */
+  conditional: boolean
+}
+
+/** What stores answer to a header or parameter that they do not know. */
+const unknownToStore = (error: unknown): boolean =>
+  ['NotImplemented', 'InvalidArgument', 'InvalidRequest', 'MethodNotAllowed'].includes(s3Code(causeOf(error))) ||
+  s3Status(causeOf(error)) === 501
+
+const causeOf = (error: unknown): unknown => (error instanceof Trouble ? error.cause : error)
+
+/** Begins an upload, with CRC32 of the whole object where the store takes it. */
+export const beginS3Upload = async (
+  calls: S3Calls,
+  key: string,
+  path: string,
+  learned: Learned,
+  signal?: AbortSignal,
+): Promise<OpenUpload> => {
+  const begin = async (proving: Proving): Promise<string> => {
+    const what = `cannot begin the upload of ${calls.uriOf(key)}`
+    const command = new CreateMultipartUploadCommand({
+      ...calls.extraArgs,
+      ...calls.object(key),
+      ...(proving === 'whole' ? { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } : {}),
+    })
+    const calling = { what, action: 's3:PutObject', signal, once: true }
+    const { UploadId } = await calls.run(calling, (client, how) => client.send(command, how))
+    if (UploadId !== undefined && UploadId !== '') return UploadId
+    const why = 'the store gave no upload id'
+    throw new Trouble({ kind: 'unexpected-answer', what, why, todo: 'Check that the endpoint is an S3 API' })
+  }
+  if (learned.crc32) {
+    try {
+      return s3Upload(calls, key, path, await begin('whole'), 'whole', learned)
+    } catch (error) {
+      if (!unknownToStore(error)) throw error
+    }
+  }
+  const id = await begin('none')
+  learned.crc32 = false
+  return s3Upload(calls, key, path, id, 'none', learned)
+}
+
+/** Takes up an upload, also one of another client. Undefined when it is gone, or was begun with a checksum that is not CRC32. */
+export const resumeS3Upload = async (
+  calls: S3Calls,
+  key: string,
+  path: string,
+  id: string,
+  learned: Learned,
+  signal?: AbortSignal,
+): Promise<OpenUpload | undefined> => {
+  try {
+    const { algorithm, type } = await listParts(calls, key, id, signal)
+    // SeaweedFS does not tell; a part with an MD5 alone fits every upload there, and completion tries both ways.
+    if (algorithm === undefined) return s3Upload(calls, key, path, id, 'none', learned)
+    if (algorithm !== 'CRC32') return undefined
+    return s3Upload(calls, key, path, id, type === 'FULL_OBJECT' ? 'whole' : 'each', learned)
+  } catch (error) {
+    if (error instanceof Trouble && error.kind === 'not-found' && s3Code(error.cause) !== 'NoSuchBucket')
+      return undefined
+    throw error
+  }
+}
+
+const s3Upload = (
+  calls: S3Calls,
+  key: string,
+  path: string,
+  id: string,
+  begunWith: Proving,
+  learned: Learned,
+): OpenUpload => {
+  const uri = calls.uriOf(key)
+  const upload = { ...calls.object(key), UploadId: id }
+  let proving = begunWith
+
+  const sendPart = async (
+    number: number,
+    bytes: Uint8Array,
+    proof: { ChecksumCRC32: string } | { ContentMD5: string },
+    signal: AbortSignal | undefined,
+  ) => {
+    const command = new UploadPartCommand({ ...upload, ...proof, PartNumber: number, Body: bytes })
+    // The checksum travels in a signed header, so a SHA-256 over the payload as well would be work for nothing.
+    command.middlewareStack.add(
+      (next) => async (args) => {
+        const { request } = args
+        if (typeof request === 'object' && request !== null && 'headers' in request) {
+          Object.assign(request.headers ?? {}, { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' })
+        }
+        return next(args)
+      },
+      { step: 'build', name: 'unsignedPayload' },
+    )
+    const calling = { what: `cannot send part ${number} of ${uri}`, action: 's3:PutObject', signal, once: true }
+    return calls.run(calling, (client, how) => client.send(command, how))
+  }
+
+  const send = async (number: number, bytes: Uint8Array, crc32: number, signal?: AbortSignal): Promise<Part> => {
+    const done = (tag: string | undefined): Part => {
+      const etag = unquoted(tag)
+      return { number, size: bytes.length, crc32, ...(etag === undefined ? {} : { etag }) }
+    }
+    if (proving !== 'none') {
+      const checksum = crc32ToBase64(crc32)
+      const { ETag, ChecksumCRC32 } = await sendPart(number, bytes, { ChecksumCRC32: checksum }, signal)
+      if (ChecksumCRC32 === checksum) return done(ETag)
+      // The store did not confirm the checksum, so it may not have looked at it; an MD5 is checked by all.
+      proving = 'none'
+      learned.crc32 = false
+    }
+    const md5 = createHash('md5').update(bytes).digest('base64')
+    const { ETag } = await sendPart(number, bytes, { ContentMD5: md5 }, signal)
+    return done(ETag)
+  }
+
+  const finish = async (
+    parts: readonly Part[],
+    how: Proving,
+    whole: { readonly size: number; readonly crc32: number },
+    conditional: boolean,
+    signal: AbortSignal | undefined,
+  ) => {
+    const input: CompleteMultipartUploadCommandInput = {
+      ...upload,
+      MultipartUpload: {
+        Parts: parts.map(({ number, etag, crc32 }) => ({
+          PartNumber: number,
+          ETag: etag === undefined ? undefined : `"${etag}"`,
+          ...(how === 'none' || crc32 === undefined ? {} : { ChecksumCRC32: crc32ToBase64(crc32) }),
+        })),
+      },
+      ...(how === 'none' ? {} : { MpuObjectSize: whole.size }),
+      ...(how === 'whole' ? { ChecksumCRC32: crc32ToBase64(whole.crc32), ChecksumType: 'FULL_OBJECT' } : {}),
+      ...(conditional ? { IfNoneMatch: '*' } : {}),
+    }
+    const calling = { what: `cannot complete the upload of ${uri}`, action: 's3:PutObject', signal, once: true }
+    await calls.run(calling, (client, options) => client.send(new CompleteMultipartUploadCommand(input), options))
+  }
+
+  const abort = async (signal?: AbortSignal): Promise<void> => {
+    const calling = { what: `cannot abort the upload of ${uri}`, action: 's3:AbortMultipartUpload', signal }
+    try {
+      await calls.run(calling, (client, how) => client.send(new AbortMultipartUploadCommand(upload), how))
+    } catch (error) {
+      if (s3Code(causeOf(error)) !== 'NoSuchUpload') throw error
+    }
+  }
+
+  return {
+    id,
+    path,
+    parts: async (signal) => (await listParts(calls, key, id, signal)).parts,
+    send,
+    abort,
+
+    async complete(parts, whole, signal) {
+      if (whole.ifAbsent) await refuseIfPresent(calls, key, signal)
+      // An upload of no parts cannot be completed (S3 answers MalformedXML), so an empty object is put instead.
+      if (parts.length === 0 && whole.size === 0) {
+        await putEmpty(calls, key, whole.ifAbsent && learned.conditional, signal)
+        return abort(signal)
+      }
+      const sorted = parts.toSorted((a, b) => a.number - b.number)
+      const known = sorted.every((part) => part.crc32 !== undefined)
+      const ways: Proving[] = proving === 'none' && known ? ['none', 'each'] : [proving]
+      const tries = ways.flatMap((way) =>
+        (whole.ifAbsent && learned.conditional ? [true, false] : [false]).map((conditional) => ({ way, conditional })),
+      )
+      for (const [n, { way, conditional }] of tries.entries()) {
+        try {
+          return await finish(sorted, way, whole, conditional, signal)
+        } catch (error) {
+          const last = n === tries.length - 1
+          if (last || !unknownToStore(error)) throw error
+        }
+      }
+    },
+  }
+}
+
+/** Stores that ignore `If-None-Match` would replace the object without a word; this look leaves them only a short gap. */
+const refuseIfPresent = async (calls: S3Calls, key: string, signal: AbortSignal | undefined): Promise<void> => {
+  const what = `cannot complete the upload of ${calls.uriOf(key)}`
+  try {
+    const command = new HeadObjectCommand(calls.object(key))
+    await calls.run({ what, action: 's3:GetObject', signal }, (client, how) => client.send(command, how))
+  } catch (error) {
+    // Those who may only write learn nothing here, and leave it to the condition at completion.
+    if (error instanceof Trouble && (error.kind === 'not-found' || error.kind === 'denied')) return
+    throw error
+  }
+  throw new Trouble({
+    kind: 'conflict',
+    what,
+    why: 'an object of that name has appeared meanwhile',
+    todo: 'Look at that object before sending again',
+  })
+}
+
+const putEmpty = async (calls: S3Calls, key: string, conditional: boolean, signal: AbortSignal | undefined) => {
+  const command = new PutObjectCommand({
+    ...calls.extraArgs,
+    ...calls.object(key),
+    Body: new Uint8Array(),
+    ...(conditional ? { IfNoneMatch: '*' } : {}),
+  })
+  const calling = { what: `cannot write ${calls.uriOf(key)}`, action: 's3:PutObject', signal, once: true }
+  await calls.run(calling, (client, how) => client.send(command, how))
+}

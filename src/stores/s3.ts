@@ -1,0 +1,183 @@
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  type HeadObjectCommandOutput,
+} from '@aws-sdk/client-s3'
+import { Trouble } from '../errors.ts'
+import type { Settings } from '../mlflow/types.ts'
+import { join, safeFolder, safePath } from './path.ts'
+import { s3Calls } from './s3-calls.ts'
+import type { S3Connection } from './s3-client.ts'
+import { crc32FromBase64, listObjects, listParts, listUploads, plausible, unquoted } from './s3-lists.ts'
+import { s3Code } from './s3-trouble.ts'
+import { beginS3Upload, type Learned, resumeS3Upload } from './s3-upload.ts'
+import type { ObjectProof, Store, StoredFile, UploadLimits } from './store.ts'
+
+const MiB = 1024 ** 2
+const GiB = 1024 ** 3
+
+/** docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html: 48.8 TiB since December 2025, which is 10,000 parts of 5 GiB. */
+const amazonLimits: UploadLimits = { minPart: 5 * MiB, maxPart: 5 * GiB, maxParts: 10_000, maxObject: 50_000 * GiB }
+/** Other servers state AWS's former limit of 5 TiB. */
+const otherLimits: UploadLimits = { ...amazonLimits, maxObject: 5 * 1024 * GiB }
+
+export interface S3Root {
+  readonly bucket: string
+  /** Without slashes at its ends; may be empty. */
+  readonly prefix: string
+}
+
+/** `s3://bucket/prefix` (also `s3a:`), as MLflow reads it: one slash after the bucket is no part of the key. Throws `Trouble`. */
+export const parseS3Uri = (uri: string): S3Root => {
+  const match = /^s3[an]?:\/\/([^/?#]+)(?:\/(.*))?$/su.exec(uri)
+  const bucket = match?.[1] ?? ''
+  const prefix = (match?.[2] ?? '').replace(/\/+$/, '')
+  const refused =
+    /[\u0000-\u001f\u007f]/.test(prefix) || prefix.split('/').some((part) => part === '..' || part === '.')
+  // Names of buckets and access points: docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, with the room that older buckets and other stores take.
+  if (/^[A-Za-z0-9._:-]{1,255}$/.test(bucket) && !refused) return { bucket, prefix }
+  throw new Trouble({
+    kind: 'usage',
+    what: `cannot open ${JSON.stringify(uri.slice(0, 200))}`,
+    why: 'it is not of the form s3://bucket/path',
+    todo: 'Correct the address',
+  })
+}
+
+/** CRC32 of the whole object; a checksum of checksums (COMPOSITE, `…-N`) proves nothing that can be compared. */
+const wholeCrc32 = (head: HeadObjectCommandOutput): number | undefined => {
+  const composite =
+    head.ChecksumType === 'COMPOSITE' || (head.ChecksumType === undefined && /-\d+"?$/.test(head.ETag ?? ''))
+  return composite ? undefined : crc32FromBase64(head.ChecksumCRC32)
+}
+
+/** `pageSize` is for tests of long lists. */
+export const s3Store = (
+  connection: S3Connection,
+  root: S3Root,
+  settings: Settings,
+  reached: string,
+  pageSize?: number,
+): Store => {
+  const calls = s3Calls(connection, root.bucket, settings.s3, pageSize)
+  const keyOf = (path: string): string => join(root.prefix, safePath(path))
+  const below = (path: string): string => (join(root.prefix, path) === '' ? '' : `${join(root.prefix, path)}/`)
+  const relative = (key: string): string => (root.prefix === '' ? key : key.slice(root.prefix.length + 1))
+  const learned: Learned = { crc32: true, conditional: true }
+
+  const head = async (path: string, signal?: AbortSignal): Promise<HeadObjectCommandOutput | undefined> => {
+    const key = keyOf(path)
+    const command = new HeadObjectCommand({ ...calls.object(key), ChecksumMode: 'ENABLED' })
+    const calling = { what: `cannot look at ${calls.uriOf(key)}`, action: 's3:GetObject', signal }
+    try {
+      return await calls.run(calling, (client, how) => client.send(command, how))
+    } catch (error) {
+      if (error instanceof Trouble && error.kind === 'not-found' && s3Code(error.cause) !== 'NoSuchBucket')
+        return undefined
+      throw error
+    }
+  }
+
+  return {
+    kind: 's3',
+    uri: calls.uriOf(root.prefix),
+    reached,
+    route: 'store-multipart',
+    limits: connection.amazon ? amazonLimits : otherLimits,
+
+    async *list({ prefix = '', signal } = {}) {
+      const from = below(safeFolder(prefix))
+      for await (const file of listObjects(calls, from, signal)) yield { ...file, path: relative(file.path) }
+    },
+
+    async stat(path, signal): Promise<StoredFile | undefined> {
+      const found = await head(path, signal)
+      if (found === undefined) return undefined
+      const etag = unquoted(found.ETag)
+      return {
+        path,
+        size: found.ContentLength ?? 0,
+        ...(found.LastModified === undefined ? {} : { modified: found.LastModified.getTime() }),
+        ...(etag === undefined ? {} : { etag }),
+      }
+    },
+
+    async read(path, offset, length, signal) {
+      const key = keyOf(path)
+      const what = `cannot read ${calls.uriOf(key)}`
+      if (length === 0) return new Uint8Array()
+      const command = new GetObjectCommand({ ...calls.object(key), Range: `bytes=${offset}-${offset + length - 1}` })
+      return calls.run({ what, action: 's3:GetObject', signal }, async (client, how) => {
+        try {
+          const { Body, ContentRange, ContentLength } = await client.send(command, how)
+          if (Body === undefined) return new Uint8Array()
+          if (ContentRange === undefined && (offset > 0 || (ContentLength ?? Number.POSITIVE_INFINITY) > length)) {
+            if ('destroy' in Body) Body.destroy()
+            const why = 'the store ignores the wish for a part of the object'
+            throw new Trouble({ kind: 'unsupported', what, why, todo: 'Use a store that answers range requests' })
+          }
+          return await Body.transformToByteArray()
+        } catch (error) {
+          if (s3Code(error) === 'InvalidRange') return new Uint8Array()
+          throw error
+        }
+      })
+    },
+
+    async proof(path, signal): Promise<ObjectProof | undefined> {
+      const found = await head(path, signal)
+      if (found === undefined) return undefined
+      const crc32 = wholeCrc32(found)
+      const etag = unquoted(found.ETag)
+      return {
+        size: found.ContentLength ?? 0,
+        ...(crc32 === undefined ? {} : { crc32 }),
+        ...(etag === undefined ? {} : { etag }),
+      }
+    },
+
+    async remove(path, signal) {
+      const key = keyOf(path)
+      const command = new DeleteObjectCommand({ ...calls.bucket, Key: key })
+      const calling = { what: `cannot remove ${calls.uriOf(key)}`, action: 's3:DeleteObject', signal }
+      await calls.run(calling, (client, how) => client.send(command, how))
+    },
+
+    openUpload: async (path, _plan, signal) => beginS3Upload(calls, keyOf(path), path, learned, signal),
+    resumeUpload: async (path, id, _plan, signal) => resumeS3Upload(calls, keyOf(path), path, id, learned, signal),
+
+    async *unfinished({ path, signal } = {}) {
+      const exact = path === undefined ? undefined : keyOf(path)
+      for await (const { key, id, upload } of listUploads(calls, exact ?? below(''), signal)) {
+        if (exact !== undefined && key !== exact) continue
+        const initiated = plausible(upload.Initiated, calls.now())
+        const initiator = upload.Initiator?.DisplayName || upload.Initiator?.ID || undefined
+        yield {
+          path: relative(key),
+          id,
+          ...(initiated === undefined ? {} : { initiated }),
+          ...(initiator === undefined ? {} : { initiator }),
+        }
+      }
+    },
+
+    partsOf: async (upload, signal) => (await listParts(calls, keyOf(upload.path), upload.id, signal)).parts,
+
+    async now(signal) {
+      const calling = { what: `cannot ask ${connection.endpoint} for the time`, action: 's3:ListBucket', signal }
+      try {
+        await calls.run(calling, (client, how) => client.send(new HeadBucketCommand(calls.bucket), how))
+      } catch (error) {
+        // A refusal tells the time as well.
+        if (!(error instanceof Trouble) || error.status === undefined) throw error
+      }
+      return connection.clockOffset() === undefined ? undefined : calls.now()
+    },
+
+    async close() {
+      connection.close()
+    },
+  }
+}
