@@ -14,8 +14,10 @@ export interface TempFolder {
   readonly filesystem?: string
   /** True when what is written here takes memory, not disk (tmpfs, ramfs). */
   readonly inMemory: boolean
-  /** The reason when nothing can be written there: "read-only file system". */
+  /** The reason when nothing can be written there, nor in any other folder that Python would try: "read-only file system". */
   readonly unwritable?: string
+  /** Folders that Python tries first and leaves without a word because nothing can be written there. */
+  readonly passedOver?: readonly { readonly path: string; readonly from: TempFolder['from']; readonly why: string }[]
 }
 
 export interface HostMemory {

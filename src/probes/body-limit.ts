@@ -1,0 +1,220 @@
+import { Trouble } from '../errors.ts'
+import { exactBytes } from '../words.ts'
+import { type DeclareOptions, declare, type Reply } from './declared-size.ts'
+import { PhaseError } from './failures.ts'
+import { refuser } from './refuser.ts'
+import type { BodyLimit } from './types.ts'
+
+export interface BodyLimitOptions extends DeclareOptions {
+  /** The artifact route below the address, with a path that a limit on the artifact location alone would cover: `/api/2.0/mlflow-artifacts/artifacts/1/…`. */
+  readonly path: string
+  /** The largest size to declare, in bytes; 1 TiB unless told. */
+  readonly max?: number
+}
+
+/** 1 TiB: above any artifact, and well inside what nginx (off_t), Go (int64) and IIS parse as a length. */
+const top = 2 ** 40
+
+/**
+ * The largest request body, to the byte, that nothing on the way refuses by its declared size. Sizes in bytes.
+ *
+ * No byte of a body is ever sent, and nothing is left behind (`declared-size.ts`). What judges a size only by counting
+ * the bytes that arrive cannot be seen this way. At most 60 requests: the power of two first, then bisection within it,
+ * and each of the two figures is asked for again at the end.
+ * Throws `Trouble`: `unreachable`, `unauthenticated`, `denied`, `not-found`, `unavailable`, `unsupported` when nothing
+ * answers before the body, `unexpected-answer` when the answers contradict each other or are redirects.
+ */
+export const bodyLimit = async (address: string | URL, options: BodyLimitOptions): Promise<BodyLimit> => {
+  const base = new URL(address)
+  const url = new URL(`${base.pathname.replace(/\/+$/, '')}/${options.path.replace(/^\/+/, '')}`, base.origin)
+  const asked = new Inquiry(url, options)
+  const max = options.max ?? top
+  if (await asked.passes(max)) {
+    if (!(await asked.passes(max))) throw asked.contradiction(max)
+    return { accepted: max, requests: asked.requests }
+  }
+  if (!(await asked.passes(1))) {
+    // A limit of nothing at all: whatever has a body is refused.
+    return { accepted: 0, refused: 1, ...asked.refusal(), requests: asked.requests }
+  }
+  let accepted = 1
+  let refused = max
+  // Limits span six decades: find the power of two first.
+  while (refused > accepted * 2) {
+    const middle = 2 ** Math.round((Math.log2(accepted) + Math.log2(refused)) / 2)
+    if (middle <= accepted || middle >= refused) break
+    if (await asked.passes(middle)) accepted = middle
+    else refused = middle
+  }
+  while (refused - accepted > 1) {
+    const middle = accepted + Math.floor((refused - accepted) / 2)
+    if (await asked.passes(middle)) accepted = middle
+    else refused = middle
+  }
+  for (let again = 0; again < confirmations; again += 1) {
+    if (await asked.passes(refused)) throw asked.contradiction(refused)
+    if (!(await asked.passes(accepted))) throw asked.contradiction(accepted)
+  }
+  return { accepted, refused, ...asked.refusal(), requests: asked.requests }
+}
+
+/** Enough to notice two proxies with different limits that take turns. */
+const confirmations = 2
+
+/** How often a connection that is closed without a word, or a busy answer, is asked again. */
+const repeats = 3
+
+class Inquiry {
+  requests = 0
+  readonly #url: URL
+  readonly #options: BodyLimitOptions
+  #smallest: Reply | undefined
+  #refused: Reply | undefined
+
+  constructor(url: URL, options: BodyLimitOptions) {
+    this.#url = url
+    this.#options = options
+  }
+
+  /** Whether a declared size gets past everything that judges declared sizes. */
+  async passes(bytes: number): Promise<boolean> {
+    const reply = await this.#firm(bytes)
+    if (reply.kind === 'continue') return true
+    if (reply.kind === 'silent') {
+      // Once a size was refused at once, keeping quiet means waiting for the body.
+      if (this.#refused !== undefined) return true
+      throw this.#trouble(
+        'unsupported',
+        `nothing answered a request that declares ${exactBytes(bytes)} before its body`,
+        silent,
+      )
+    }
+    if (reply.kind === 'status') this.#throwUnlessMeasurable(reply)
+    if (reply.kind === 'status' && harmless(reply.status)) return true
+    const refused = await this.#refuses(reply, bytes)
+    if (refused) this.#refused = reply
+    return !refused
+  }
+
+  /** Who refused, and with what. */
+  refusal(): Pick<BodyLimit, 'status' | 'refusedBy'> {
+    const reply = this.#refused
+    if (reply?.kind !== 'status') return {}
+    const by = refuser(reply)
+    return { status: reply.status, ...(by !== undefined && { refusedBy: by }) }
+  }
+
+  contradiction(bytes: number): Trouble {
+    return this.#trouble(
+      'unexpected-answer',
+      `a declared size of ${exactBytes(bytes)} was let through once and refused once`,
+      'Several proxies with different limits may take turns behind this address: ask whoever runs them, then run the check again',
+    )
+  }
+
+  /** 413 is plain. Any other refusal counts only if a body of one byte is answered differently. */
+  async #refuses(reply: Reply, bytes: number): Promise<boolean> {
+    if (reply.kind === 'status' && reply.status === 413) return true
+    if (bytes === 1) {
+      if (this.#refused?.kind === 'status' && this.#refused.status === 413) return reply.kind === 'closed'
+      throw this.#unmeasurable(reply)
+    }
+    this.#smallest ??= await this.#firm(1)
+    if (same(this.#smallest, reply)) throw this.#unmeasurable(reply)
+    return true
+  }
+
+  /** One reply; a closed connection and a busy server are asked again before they are believed. */
+  async #firm(bytes: number): Promise<Reply> {
+    let reply = await this.#ask(bytes)
+    for (let again = 1; again < repeats && doubtful(reply); again += 1) reply = await this.#ask(bytes)
+    return reply
+  }
+
+  async #ask(bytes: number): Promise<Reply> {
+    this.requests += 1
+    const quick = this.#refused === undefined ? undefined : Math.max(1000, this.#refused.ms * 4)
+    try {
+      const patience = quick === undefined ? {} : { patienceMs: Math.min(quick, this.#options.timeoutMs) }
+      return await declare(this.#url, bytes, { ...this.#options, ...patience })
+    } catch (error) {
+      if (!(error instanceof PhaseError)) throw error
+      throw this.#trouble('unreachable', error.failure.why, error.failure.todo)
+    }
+  }
+
+  #throwUnlessMeasurable(reply: Reply & { kind: 'status' }): void {
+    const { status } = reply
+    if (status === 401 || status === 407) {
+      throw this.#trouble(
+        'unauthenticated',
+        `the answer was ${status}, which hides any limit behind it`,
+        'Check the credentials for the tracking server',
+        status,
+      )
+    }
+    if (status >= 300 && status < 400) {
+      throw this.#trouble(
+        'unexpected-answer',
+        `the answer was a redirect (${status})`,
+        'Put the address that it leads to into MLFLOW_TRACKING_URI',
+        status,
+      )
+    }
+    if (status === 417) throw this.#trouble('unsupported', 'what answers takes no Expect header (417)', silent, status)
+    if (status === 429 || (status >= 500 && status !== 501)) {
+      throw this.#trouble('unavailable', `the answer was ${status}`, 'Try again when the server is well', status)
+    }
+  }
+
+  #unmeasurable(reply: Reply): Trouble {
+    if (reply.kind !== 'status') {
+      return this.#trouble(
+        'unreachable',
+        'the connection is closed without an answer, whatever size is declared',
+        'Read the log of the server or of the proxy in front of it',
+      )
+    }
+    const { status } = reply
+    if (status === 403) {
+      return this.#trouble(
+        'denied',
+        'the answer was 403 whatever size was declared',
+        'Check the rights of these credentials, and the rules of the proxy in front',
+        status,
+      )
+    }
+    if (status === 404) {
+      return this.#trouble(
+        'not-found',
+        'nothing answers at the path of the artifacts (404)',
+        'Check the path in MLFLOW_TRACKING_URI',
+        status,
+      )
+    }
+    return this.#trouble(
+      'unexpected-answer',
+      `the answer was ${status} whatever size was declared`,
+      'Read the log of the server or of the proxy in front of it',
+      status,
+    )
+  }
+
+  #trouble(kind: Trouble['kind'], why: string, todo: string, status?: number): Trouble {
+    const what = `cannot measure the request size limit of ${this.#url.origin}`
+    return new Trouble({ kind, what, why, todo, ...(status !== undefined && { status }) })
+  }
+}
+
+const silent =
+  'Ask whoever runs the proxy for its limit on request bodies; it cannot be measured without sending as many bytes'
+
+/** MLflow's own answers to a POST that it has no use for. */
+const harmless = (status: number): boolean => status === 405 || status === 501 || (status >= 200 && status < 300)
+
+const doubtful = (reply: Reply): boolean =>
+  reply.kind === 'closed' ||
+  (reply.kind === 'status' && (reply.status === 429 || (reply.status >= 500 && reply.status !== 501)))
+
+const same = (a: Reply, b: Reply): boolean =>
+  a.kind === b.kind && (a.kind !== 'status' || b.kind !== 'status' || a.status === b.status)

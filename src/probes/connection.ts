@@ -1,0 +1,279 @@
+import { lookup } from 'node:dns/promises'
+import { readdir, readFile } from 'node:fs/promises'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { Trouble } from '../errors.ts'
+import { type EnvironmentProxy, environmentProxy, proxyHeaders, proxyOrigin } from './environment-proxy.ts'
+import { type Failure, PhaseError, type Role, whyDns, whyTcp, whyTls } from './failures.ts'
+import { tunnel } from './tunnel.ts'
+import type { ReachPhase } from './types.ts'
+
+export interface ConnectionOptions {
+  /** Milliseconds for each phase. */
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal
+  /** As MLflow takes them: one file for the trusted certificates, one for the client's certificate and key. */
+  readonly tls?: { readonly insecure: boolean; readonly caFile?: string; readonly clientCertFile?: string }
+  /** Whose settings a remedy names. */
+  readonly role?: Role
+  readonly env?: Readonly<Record<string, string | undefined>>
+}
+
+export interface Connection {
+  /** What HTTP is spoken over: the TLS socket where there is TLS. */
+  readonly socket: Socket
+  /** Drops the connection with a reset (RST), so that no server takes the end of a connection for the end of a body. */
+  reset(): void
+  /** True when the request line must carry the whole address: plain HTTP through a forward proxy. */
+  readonly absolute: boolean
+  /** What a forward proxy wants with each plain HTTP request. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** What was seen on the way, filled in as far as it got. */
+export interface Way {
+  addresses: readonly string[]
+  readonly ms: Partial<Record<ReachPhase, number>>
+  proxy?: string
+}
+
+/**
+ * Opens a connection to the origin of `url` the way that MLflow's requests would, through the environment's proxy where
+ * one applies. Throws `PhaseError` naming the phase that failed, `Trouble` for what is no failure of the network.
+ */
+export const openConnection = async (url: URL, way: Way, options: ConnectionOptions): Promise<Connection> => {
+  const env = options.env ?? process.env
+  const role = options.role ?? 'tracking'
+  const proxy = environmentProxy(url, env)
+  if (proxy !== undefined) {
+    way.proxy = proxyOrigin(proxy)
+    if (!/^https?:$/.test(proxy.url.protocol)) {
+      throw new Trouble({
+        kind: 'unsupported',
+        what: `cannot reach ${url.origin}`,
+        why: `${proxy.variable} names a ${proxy.url.protocol.slice(0, -1)} proxy, and only http and https proxies are spoken here`,
+        todo: `Name an http proxy, or add ${url.hostname} to NO_PROXY`,
+      })
+    }
+  }
+  const first = proxy?.url ?? url
+  const tcp = await reachTcp(first, way, options, proxy)
+  // A reset needs the TCP socket itself; a TLS socket has none to give.
+  const reset = (): void => {
+    if (!tcp.destroyed) tcp.resetAndDestroy()
+  }
+  try {
+    let socket: Socket = tcp
+    if (proxy?.url.protocol === 'https:')
+      socket = await timed('tls', way, () => secure(socket, first, {}, role, options))
+    if (proxy !== undefined && url.protocol === 'https:') socket = await tunnel(socket, url, proxy, options)
+    if (url.protocol !== 'https:') {
+      const absolute = proxy !== undefined
+      return { socket, reset, absolute, headers: absolute ? proxyHeaders(proxy) : {} }
+    }
+    const material = await tlsMaterial(options, role)
+    const tls = await timed('tls', way, () => secure(socket, url, material, role, options))
+    return { socket: tls, reset, absolute: false, headers: {} }
+  } catch (error) {
+    reset()
+    throw error
+  }
+}
+
+const timed = async <T>(phase: ReachPhase, way: Way, act: () => Promise<T>): Promise<T> => {
+  const start = performance.now()
+  try {
+    return await act()
+  } finally {
+    way.ms[phase] = performance.now() - start
+  }
+}
+
+const reachTcp = async (
+  url: URL,
+  way: Way,
+  options: ConnectionOptions,
+  proxy: EnvironmentProxy | undefined,
+): Promise<Socket> => {
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
+  const by = {
+    host,
+    port,
+    ...(proxy && { proxyVariable: proxy.variable }),
+    role: options.role ?? ('tracking' as const),
+  }
+  if (isIP(host) === 0) {
+    way.addresses = await timed('dns', way, async () => {
+      try {
+        const found = await within(lookup(host, { all: true }), options)
+        return found.map(({ address }) => address)
+      } catch (error) {
+        throw new PhaseError('dns', whyDns(error, by))
+      }
+    })
+  } else way.addresses = [host]
+  return timed('tcp', way, async () => {
+    try {
+      return await firstToAnswer(way.addresses, port, options)
+    } catch (error) {
+      throw new PhaseError('tcp', whyTcp(error, by, way.addresses))
+    }
+  })
+}
+
+/** RFC 8305: the next address is tried 250 ms after the last, and an earlier attempt stays alive meanwhile. */
+const stagger = 250
+
+const firstToAnswer = async (
+  addresses: readonly string[],
+  port: number,
+  options: ConnectionOptions,
+): Promise<Socket> => {
+  const lost = new AbortController()
+  const attempts = addresses.map(async (address, i) => {
+    if (i > 0) await pause(i * stagger, lost.signal)
+    return attempt(address, port, AbortSignal.any([lost.signal, ...limits(options)]))
+  })
+  try {
+    return await Promise.any(attempts)
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    throw error instanceof AggregateError ? (error.errors[0] ?? error) : error
+  } finally {
+    lost.abort()
+  }
+}
+
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms)
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer)
+      reject(signal.reason)
+    })
+  })
+
+const attempt = (address: string, port: number, signal: AbortSignal): Promise<Socket> =>
+  new Promise((resolve, reject) => {
+    const socket = connectTcp({ host: address, port, noDelay: true })
+    const stop = (): void => {
+      socket.destroy()
+      reject(signal.reason)
+    }
+    if (signal.aborted) return stop()
+    signal.addEventListener('abort', stop, { once: true })
+    socket.once('error', reject)
+    socket.once('connect', () => {
+      signal.removeEventListener('abort', stop)
+      socket.off('error', reject)
+      // Whoever uses the socket next listens for errors; one that arrives between must not end the process.
+      socket.on('error', () => {})
+      resolve(socket)
+    })
+  })
+
+const limits = (options: ConnectionOptions): AbortSignal[] => [
+  AbortSignal.timeout(options.timeoutMs),
+  ...(options.signal ? [options.signal] : []),
+]
+
+/** Rejects with the reason of the caller's signal, or with a `TimeoutError`. */
+const within = <T>(work: Promise<T>, options: ConnectionOptions): Promise<T> => {
+  const signal = AbortSignal.any(limits(options))
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason)
+    if (signal.aborted) return stop()
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}
+
+interface Material {
+  readonly ca?: readonly string[]
+  readonly cert?: string
+  readonly key?: string
+}
+
+/** Python's requests trusts the file or folder in these variables where MLflow names none; botocore reads its own. */
+const bundleVariables = { tracking: ['REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE'], store: ['AWS_CA_BUNDLE'] } as const
+
+const tlsMaterial = async (options: ConnectionOptions, role: Role): Promise<Material> => {
+  const { caFile, clientCertFile } = options.tls ?? {}
+  const env = options.env ?? process.env
+  const fallback = bundleVariables[role].find((name) => env[name])
+  const named = role === 'store' ? 'AWS_CA_BUNDLE' : 'MLFLOW_TRACKING_SERVER_CERT_PATH'
+  const bundle =
+    caFile !== undefined ? { path: caFile, by: named } : fallback && { path: env[fallback] ?? '', by: fallback }
+  const ca = bundle ? await certificates(bundle.path, bundle.by) : undefined
+  const pair =
+    clientCertFile === undefined ? undefined : await readPem(clientCertFile, 'MLFLOW_TRACKING_CLIENT_CERT_PATH')
+  return { ...(ca && { ca }), ...(pair !== undefined && { cert: pair, key: pair }) }
+}
+
+/** A file of certificates, or a folder of such files. */
+const certificates = async (path: string, by: string): Promise<string[]> => {
+  const inside = await readdir(path).catch(() => undefined)
+  if (inside === undefined) return [await readPem(path, by)]
+  return Promise.all(inside.map((name) => readPem(join(path, name), by)))
+}
+
+const readPem = async (path: string, by: string): Promise<string> => {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    const reason =
+      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message
+    throw new PhaseError('tls', {
+      why: `the certificate file ${path} cannot be read: ${reason}`,
+      todo: `Correct the path in ${by}`,
+    })
+  }
+}
+
+/** The handshake goes through whatever the certificate says, so that the reason can be told; nothing is sent before it is judged. */
+const secure = (
+  socket: Socket,
+  url: URL,
+  material: Material,
+  role: Role,
+  options: ConnectionOptions,
+): Promise<TLSSocket> => {
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const signal = AbortSignal.any(limits(options))
+  return new Promise((resolve, reject) => {
+    const fail = (failure: Failure): void => {
+      tls.destroy()
+      reject(new PhaseError('tls', failure))
+    }
+    const tls = connectTls({
+      socket,
+      host,
+      ...(isIP(host) === 0 && { servername: host }),
+      ALPNProtocols: ['http/1.1'],
+      rejectUnauthorized: false,
+      ...(material.ca && { ca: [...material.ca] }),
+      ...(material.cert !== undefined && { cert: material.cert, key: material.key }),
+    })
+    const stop = (): void => {
+      if (options.signal?.aborted) {
+        tls.destroy()
+        reject(options.signal.reason)
+      } else fail(whyTls(signal.reason, host, role))
+    }
+    signal.addEventListener('abort', stop, { once: true })
+    tls.on('error', (error) => fail(whyTls(error, host, role)))
+    const closed = (): void => fail(whyTls(Object.assign(new Error('closed'), { code: 'ECONNRESET' }), host, role))
+    tls.once('close', closed)
+    tls.once('secureConnect', () => {
+      signal.removeEventListener('abort', stop)
+      if (!tls.authorized && options.tls?.insecure !== true) {
+        return fail(whyTls(tls.authorizationError, host, role, tls.getPeerCertificate()))
+      }
+      tls.off('close', closed)
+      resolve(tls)
+    })
+  })
+}

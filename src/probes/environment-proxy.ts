@@ -1,0 +1,67 @@
+import { isIPv4 } from 'node:net'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+export interface EnvironmentProxy {
+  readonly url: URL
+  /** The variable that names it. */
+  readonly variable: string
+}
+
+/**
+ * The proxy that Python's requests, and so MLflow, takes for this address from the environment; undefined when it goes
+ * direct. A lower-case variable wins over the upper-case one, and an empty lower-case one takes the other away, as in
+ * `urllib.request.getproxies_environment`; `NO_PROXY` is read as in `requests.utils.should_bypass_proxies`.
+ */
+export const environmentProxy = (target: URL, env: Environment): EnvironmentProxy | undefined => {
+  if (bypassed(target, env)) return undefined
+  for (const name of [`${target.protocol.slice(0, -1)}_proxy`, 'all_proxy']) {
+    const variable = env[name] === undefined ? name.toUpperCase() : name
+    const value = env[variable]
+    if (!value) continue
+    const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`
+    const url = URL.parse(text)
+    if (url !== null) return { url, variable }
+  }
+  return undefined
+}
+
+/** The proxy as it may be shown: without user and password. */
+export const proxyOrigin = (proxy: EnvironmentProxy): string => `${proxy.url.protocol}//${proxy.url.host}`
+
+/** `Proxy-Authorization` of the user and password in the variable. */
+export const proxyHeaders = (proxy: EnvironmentProxy): Record<string, string> => {
+  const { username, password } = proxy.url
+  if (username === '') return {}
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` }
+}
+
+const bypassed = (target: URL, env: Environment): boolean => {
+  const host = target.hostname.replace(/^\[|\]$/g, '').toLowerCase()
+  const withPort = target.port === '' ? host : `${host}:${target.port}`
+  const entries = (env.no_proxy ?? env.NO_PROXY ?? '')
+    .toLowerCase()
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '')
+  return entries.some((entry) => {
+    if (entry === '*') return true
+    if (isIPv4(host) && (entry === host || inNetwork(host, entry))) return true
+    const name = entry.replace(/^\.+/, '')
+    const same = [host, withPort].some((of) => of === name || of.endsWith(`.${name}`))
+    // requests compares the bare ending: `corp` also takes `notcorp` out.
+    return same || (!isIPv4(host) && [host, withPort].some((of) => of.endsWith(entry)))
+  })
+}
+
+/** `10.0.0.0/8`: IPv4 only, as requests reads it. */
+const inNetwork = (host: string, network: string): boolean => {
+  const [address, bits] = network.split('/')
+  const width = Number(bits)
+  if (address === undefined || !isIPv4(address) || !Number.isInteger(width) || width < 1 || width > 32) return false
+  const mask = width === 32 ? 0xffffffff : ~(0xffffffff >>> width) >>> 0
+  return (number(host) & mask) >>> 0 === (number(address) & mask) >>> 0
+}
+
+const number = (address: string): number => address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
