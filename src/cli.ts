@@ -1,6 +1,7 @@
 /** Parse, run, print, set the exit code; nothing else. */
 import { readFile } from 'node:fs/promises'
 import type { ExitCode } from './report.ts'
+import { standard } from './reporters/sink.ts'
 
 const packageJson = new URL('../package.json', import.meta.url)
 
@@ -13,7 +14,7 @@ const asksVersion = (argv: readonly string[]) => argv.length === 1 && (argv[0] =
 export const main = async (argv: readonly string[]): Promise<ExitCode> => {
   const version = await versionOf()
   if (asksVersion(argv)) {
-    process.stdout.write(`${version}\n`)
+    standard(process.stdout, (text) => text).write(`${version}\n`)
     return 0
   }
   const { runCommandLine } = await import('./command-line.ts')

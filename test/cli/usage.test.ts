@@ -1,0 +1,125 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { doctor, examined, reportOf } from '../doctor.ts'
+import { expectValid } from '../schema.ts'
+
+let dir = ''
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'md-cli-'))
+})
+afterAll(() => rm(dir, { recursive: true, force: true }))
+
+const dead = 'http://127.0.0.1:9'
+
+describe('wrong usage ends with 2 and one sentence', () => {
+  test.each([
+    ['an unknown option', ['check', '--sise', '1'], /sise/],
+    ['an unknown command', ['chekc'], /chekc/],
+    ['no command', [], /no command was given/],
+    ['a size that is none', ['check', '--size', 'huge'], /--size huge/],
+    ['two plans', ['check', '--size', '1', '--model', '.'], /mutually exclusive/],
+    ['an unknown format', ['check', '--format', 'xml'], /xml/],
+    ['a pattern that matches nothing', ['check', '--only', 'stroe/*'], /--only stroe/],
+    ['no target', ['scan'], /no target was given/],
+    ['a target that is none', ['scan', 'bogus://x'], /bogus/],
+    ['a tracking URI that is none', ['check', '--tracking-uri', 'http://'], /tracking URI/],
+    ['an unknown check to explain', ['explain', 'host/none'], /host\/none/],
+    ['a folder that is not there', ['check', '--model', '/no/such/folder'], /\/no\/such\/folder/],
+    ['an output that cannot be written', ['scan', '/nowhere', '--output', '/no/such/folder/report.json'], /report/],
+  ])('%s', async (_, args, says) => {
+    const ran = await doctor(args, { env: { MLFLOW_TRACKING_URI: dead } })
+    expect(ran.code, ran.stderr).toBe(2)
+    expect(ran.stdout + ran.stderr).toMatch(says)
+    expect(ran.stdout + ran.stderr).not.toMatch(/^\s+at .*:\d+/m)
+  })
+
+  test('as JSON too, valid by the schema', async () => {
+    for (const args of [
+      ['check', '--sise', '1', '--json'],
+      ['scan', '--json'],
+      ['--json'],
+      ['check', '--format=json', '--fail-on', 'x'],
+    ]) {
+      const ran = await doctor(args)
+      expect(ran.code).toBe(2)
+      const report = reportOf(ran)
+      expectValid(report)
+      expect(report.trouble?.kind).toBe('usage')
+    }
+  })
+})
+
+describe('what cannot be looked at ends with 3, as a valid document', () => {
+  test.each([
+    ['a dead server', 'http://127.0.0.1:9'],
+    ['a name that does not resolve', 'http://no-such-host.invalid'],
+    ['a database server', 'postgresql://user:pw@db/mlflow'],
+    ['Databricks', 'databricks'],
+    ['an ARN', 'arn:aws:sagemaker:us-east-1:123456789012:mlflow-tracking-server/x'],
+    ['a store in place of a tracking URI', 's3://bucket/mlflow'],
+    ['a sqlite file that is not there', 'sqlite:////no/such/mlflow.db'],
+  ])('check: %s', async (_, uri) => {
+    const report = await examined(['check', '--size', '1GiB'], { env: { MLFLOW_TRACKING_URI: uri } })
+    expectValid(report)
+    expect(report.exitCode).toBe(3)
+    // The rest is complete: this machine was looked at all the same.
+    expect(report.checks.find(({ id }) => id === 'host/temp-disk')?.state).not.toBe('blocked')
+    expect(report.checks.some(({ state }) => state === 'blocked')).toBe(true)
+  })
+
+  test('scan: a dead server', async () => {
+    const report = await examined(['scan', 'runs:/0123456789abcdef0123456789abcdef'], {
+      env: { MLFLOW_TRACKING_URI: dead },
+    })
+    expectValid(report)
+    expect(report).toMatchObject({ exitCode: 3, trouble: { kind: 'unreachable' } })
+  })
+
+  test('a pipe that is closed early ends quietly', async () => {
+    const ran = await doctor(['schema'], { started: () => {} })
+    expect(ran.code).toBe(0)
+    expect(() => JSON.parse(ran.stdout)).not.toThrow()
+  })
+})
+
+describe('what needs nothing', () => {
+  test('--version is the version of the package, and imports nothing heavy', async () => {
+    const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
+      version: string
+    }
+    const ran = await doctor(['--version'], { env: { NODE_DEBUG: 'esm,module' } })
+    expect(ran).toMatchObject({ code: 0, stdout: `${version}\n` })
+    expect(ran.stderr).not.toMatch(/aws-sdk|@azure|@google-cloud|yargs|undici|node-fetch/)
+    // The same eye sees them where they are used.
+    const other = await doctor(['list'], { env: { NODE_DEBUG: 'esm,module' } })
+    expect(other.stderr).toMatch(/yargs/)
+    expect(other.stderr).not.toMatch(/@aws-sdk/)
+  })
+
+  test('--help names every command and the exit codes', async () => {
+    const ran = await doctor(['--help'])
+    expect(ran.code).toBe(0)
+    for (const word of ['check', 'scan', 'repair', 'explain', 'list', 'schema', 'Exit codes'])
+      expect(ran.stdout).toContain(word)
+  })
+
+  test('list and explain are plain and JSON', async () => {
+    const listed = JSON.parse((await doctor(['list', '--json'])).stdout) as { id: string }[]
+    expect(listed.length).toBeGreaterThan(3)
+    for (const { id } of listed.slice(0, 2)) {
+      expect((await doctor(['explain', id])).stdout).toContain('Remedy')
+      expect(JSON.parse((await doctor(['explain', id, '--json'])).stdout)).toMatchObject({ id })
+    }
+  })
+
+  test('a machine format leaves standard output to itself; --output takes it away', async () => {
+    const output = join(dir, 'report.json')
+    const ran = await doctor(['scan', dir, '--json', '--output', output])
+    expect(ran.stdout).toBe('')
+    const report = JSON.parse(await readFile(output, 'utf8'))
+    expectValid(report)
+    expect(report.exitCode).toBe(ran.code)
+  })
+})

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest'
+import { shared, startNginx } from '../lab/index.ts'
+import { examined, expectLoaded, findings, home, lose, repair } from './story.ts'
+
+test('proxied behind nginx with a 1 MiB limit: forecast to the byte, found, repaired by signed parts, loaded', async () => {
+  const { mlflowS3, seaweed } = shared()
+  const nginx = await startNginx({ upstream: mlflowS3.url, directives: 'client_max_body_size 1m;' })
+  try {
+    // No store credentials: what is known here is the tracking server alone.
+    const env = { ...(await home()), MLFLOW_TRACKING_URI: nginx.url }
+    const forecast = await examined(['check', '--size', '12000000'], { env })
+    expect(forecast.exitCode).toBe(1)
+    expect(forecast.forecast).toEqual([
+      expect.objectContaining({
+        verdict: 'fails',
+        hop: 'proxy',
+        route: 'proxied-put',
+        limit: { setting: expect.stringContaining('client_max_body_size'), max: 1_048_576, unit: 'bytes' },
+      }),
+    ])
+    const lost = await lose(['--experiment', 'proxy-limit', '--file', 'data.bin=12000000'], env)
+    expect(lost.stderr).toMatch(/413/)
+    const scan = await examined(['scan', `runs:/${lost.runId}`], { env })
+    expect(scan.exitCode).toBe(1)
+    expect(findings(scan, 'artifact/missing-files').map(({ at }) => at)).toContain(
+      `models:/${lost.modelId}/artifacts/data.bin`,
+    )
+    expect(findings(scan, 'model/status')[0]?.facts).toMatchObject({ status: 'UPLOAD_FAILED' })
+    // Without credentials nobody can see unfinished uploads behind a proxying server, and the report says so.
+    expect(scan.covered.gaps).toContainEqual(expect.objectContaining({ about: 'orphans', unexpected: false }))
+    const report = await repair(lost, env)
+    expect(report.steps?.filter(({ action }) => action === 'upload')).toContainEqual(
+      expect.objectContaining({
+        path: 'artifacts/data.bin',
+        route: 'signed-parts',
+        effect: 'adds',
+        sent: 12_000_000,
+        reused: 0,
+      }),
+    )
+    await expectLoaded(lost, { ...seaweed.env, MLFLOW_TRACKING_URI: mlflowS3.url })
+  } finally {
+    await nginx.stop()
+  }
+})
