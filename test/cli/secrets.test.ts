@@ -1,0 +1,113 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { doctor } from '../doctor.ts'
+
+/** Each planted where its name says; none may come out anywhere. */
+const planted = {
+  password: 'pl4nt3d-p@ss word',
+  token: 'pl4nt3d.tok3n.value',
+  uriPassword: 'pl4nt3d-in-the-uri',
+  filePassword: 'pl4nt3d-in-the-file',
+  secretKey: 'pl4nt3d/secret+access/key',
+  signature: '0123pl4nt3dsignature4567',
+} as const
+
+let server: Server
+let address = ''
+let home = ''
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'md-secrets-'))
+  await mkdir(join(home, '.mlflow'))
+  await writeFile(
+    join(home, '.mlflow', 'credentials'),
+    `[mlflow]\nmlflow_tracking_username = alice\nmlflow_tracking_password = ${planted.filePassword}\n`,
+  )
+  // A server made for this test that says back all it was told, in body, header and URL, and adds a signed URL of its own.
+  server = createServer((request, response) => {
+    response.writeHead(request.url?.includes('teapot') ? 418 : 400, {
+      'content-type': 'application/json',
+      server: `leaky ${request.headers.authorization ?? ''}`,
+      'x-echo': request.headers.authorization ?? '',
+      via: `1.1 ${planted.password}`,
+    })
+    response.end(
+      JSON.stringify({
+        error_code: 'BAD_REQUEST',
+        message: [
+          `headers ${JSON.stringify(request.headers)}`,
+          `password ${planted.password}, token ${planted.token}, uri ${planted.uriPassword}, file ${planted.filePassword}`,
+          `see https://bucket.s3.amazonaws.com/key?X-Amz-Credential=AKIAPLANTED&X-Amz-Signature=${planted.signature}`,
+          `and http://bob:${planted.uriPassword}@other/`,
+        ].join('; '),
+      }),
+    )
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  address = `127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterAll(async () => {
+  server.closeAllConnections()
+  server.close()
+  await rm(home, { recursive: true, force: true })
+})
+
+const none = (text: string) => {
+  for (const secret of Object.values(planted)) {
+    for (const form of [secret, encodeURIComponent(secret), Buffer.from(`alice:${secret}`).toString('base64')]) {
+      expect(text).not.toContain(form)
+    }
+  }
+  expect(text).not.toContain('AKIAPLANTED')
+}
+
+const places: [string, Record<string, string>][] = [
+  ['the environment’s password', { MLFLOW_TRACKING_USERNAME: 'alice', MLFLOW_TRACKING_PASSWORD: planted.password }],
+  ['the environment’s token', { MLFLOW_TRACKING_TOKEN: planted.token }],
+  ['the credentials file', {}],
+  ['the tracking URI', { uri: `http://alice:${planted.uriPassword}@` }],
+  ['the store’s key', { AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: planted.secretKey }],
+]
+const forms = [[], ['--json'], ['--verbose'], ['--json', '--verbose']]
+
+describe.each(places)('secrets in %s', (_, { uri = 'http://', ...env }) => {
+  test.each(forms.map((form) => [form.join(' ') || 'pretty', form] as const))('%s', async (_name, form) => {
+    const options = { env: { HOME: home, ...env, MLFLOW_TRACKING_URI: `${uri}${address}` } }
+    const told = [
+      await doctor(['check', '--size', '1GiB', ...form], options),
+      await doctor(['scan', `runs:/${'0'.repeat(32)}`, ...form], options),
+      await doctor(['scan', `--tracking-uri=${uri}${address}/teapot`, '--experiment', planted.password, ...form], {
+        env: { ...options.env, MLFLOW_TRACKING_PASSWORD: planted.password, MLFLOW_TRACKING_USERNAME: 'alice' },
+      }),
+    ]
+    for (const ran of told) {
+      expect(ran.code).toBe(3)
+      expect((ran.stdout + ran.stderr).length).toBeGreaterThan(100)
+      none(ran.stdout + ran.stderr)
+    }
+  })
+})
+
+test('a secret in a file’s name', async () => {
+  const dir = join(home, 'store')
+  await mkdir(dir, { recursive: true })
+  await writeFile(join(dir, 'MLmodel'), `flavors:\n  python_function:\n    python_model: ${planted.token}.pkl\n`)
+  const env = { HOME: home, MLFLOW_TRACKING_TOKEN: planted.token, MLFLOW_TRACKING_URI: `http://${address}` }
+  for (const form of forms) {
+    const ran = await doctor(['scan', dir, ...form], { env })
+    expect(ran.stdout + ran.stderr).toContain('[redacted].pkl')
+    none(ran.stdout + ran.stderr)
+  }
+})
+
+test('a secret on the command line that is not understood', async () => {
+  const ran = await doctor(['check', '--tracking-uri', `http://alice:${planted.uriPassword}@${address}`, '--sise=1'], {
+    env: { HOME: home },
+  })
+  expect(ran.code).toBe(2)
+  none(ran.stdout + ran.stderr)
+})
