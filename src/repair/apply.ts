@@ -1,0 +1,116 @@
+import { Trouble } from '../errors.ts'
+import type { Step, StepState } from '../report.ts'
+import type { StoredFile } from '../stores/store.ts'
+import { transferFile } from '../transfer/engine.ts'
+import { tooYoung } from './plan-abort.ts'
+import type { Applying, Place, Planned } from './types.ts'
+
+type Ending = Partial<Pick<Step, 'sent' | 'reused'>> & { readonly state: StepState; readonly because?: string }
+
+const same = (a: StoredFile, b: StoredFile | undefined): boolean =>
+  a.size === b?.size && a.etag === b.etag && a.modified === b.modified
+
+const upload = async (planned: Planned & { do: 'upload' }, place: Place, applying: Applying): Promise<Ending> => {
+  const { step, file, identity, replaces } = planned
+  if (file === undefined || identity === undefined) return { state: 'failed', because: 'it has no source' }
+  const { onProgress, signal, patience } = applying
+  if (replaces !== undefined && !same(replaces, await place.store.stat(step.path, signal))) {
+    return { state: 'failed', because: 'what is stored has changed since the plan was made; plan again' }
+  }
+  const { sent, reused, verified, how } = await transferFile({
+    source: file,
+    expect: identity,
+    store: place.store,
+    path: step.path,
+    journalDir: applying.journalDir,
+    adopt: true,
+    settleMs: applying.settleMs,
+    sightings: applying.sightings,
+    memoryBytes: applying.memoryBytes,
+    concurrency: applying.concurrency,
+    ifAbsent: replaces === undefined,
+    ...(patience === undefined ? {} : { patience }),
+    ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined ? {} : { onProgress: (progress) => onProgress(step, progress) }),
+  })
+  return { state: verified ? 'verified' : 'unverified', sent, reused, because: how }
+}
+
+/** Looks once more just before: what was an orphan when the plan was made may have come to life since. */
+const abort = async (planned: Planned & { do: 'abort' }, place: Place, applying: Applying): Promise<Ending> => {
+  const { store } = place
+  const { signal } = applying
+  const { path } = planned.step
+  const listed = await Array.fromAsync(store.unfinished({ path, ...(signal === undefined ? {} : { signal }) }))
+  const found = listed.find(({ id }) => id === planned.uploadId)
+  if (found === undefined) return { state: 'verified', because: 'it is gone' }
+  const parts = await store.partsOf(found, signal)
+  const times = [found.initiated, ...parts.map((part) => part.modified)]
+  const young = tooYoung(await store.now(signal), times, applying.orphanAgeMs)
+  if (young !== undefined) return { state: 'declined', because: young }
+  const cut = { sourceSize: planned.step.bytes, partSize: Math.max(1, store.limits.minPart) }
+  const opened = await store.resumeUpload(path, planned.uploadId, cut, signal)
+  if (opened === undefined) return { state: 'failed', because: 'it cannot be taken hold of on this route' }
+  await opened.abort(signal)
+  for await (const { id } of store.unfinished({ path, ...(signal === undefined ? {} : { signal }) })) {
+    if (id === planned.uploadId) return { state: 'unverified', because: 'the store still lists it' }
+  }
+  return { state: 'verified', because: 'the store lists it no more' }
+}
+
+const ready = async (
+  planned: Planned & { do: 'ready' },
+  place: Place,
+  applying: Applying,
+  before: readonly Step[],
+): Promise<Ending> => {
+  const { tracking, target } = place
+  if (tracking === undefined) return { state: 'failed', because: 'no tracking store is known that holds this model' }
+  const open = before.filter(
+    ({ target: of, action, state }) => of === target.name && action === 'upload' && state !== 'verified',
+  )
+  if (open.length > 0) return { state: 'failed', because: `${open.length} of its files were not verified` }
+  if (!(await applying.healthy(target)))
+    return { state: 'failed', because: 'a check still finds something wrong with it' }
+  await tracking.setModelReady(planned.modelId, applying.signal)
+  const { status } = await tracking.model(planned.modelId, applying.signal)
+  return status === 'READY'
+    ? { state: 'verified', because: 'every file is verified, and the server says READY' }
+    : { state: 'unverified', because: `the server still says ${status}` }
+}
+
+/**
+ * Carries out a plan, step by step. A step that fails stops no other one, but a status is set only when all before it
+ * went well. An interruption leaves the remaining steps `planned`.
+ */
+export const apply = async (plan: readonly Planned[], applying: Applying): Promise<readonly Step[]> => {
+  const { places, signal, onStep } = applying
+  const steps: Step[] = []
+  const interrupted = (): boolean => signal?.aborted === true
+  const carryOut = async (planned: Planned): Promise<Step> => {
+    const place = places.find(({ target }) => target.name === planned.step.target)
+    if (planned.step.state !== 'planned' || interrupted()) return planned.step
+    if (place === undefined) return { ...planned.step, state: 'failed', because: 'its target is not open' }
+    onStep?.(planned.step)
+    try {
+      const ending =
+        planned.do === 'upload'
+          ? await upload(planned, place, applying)
+          : planned.do === 'abort'
+            ? await abort(planned, place, applying)
+            : await ready(planned, place, applying, steps)
+      return { ...planned.step, ...ending }
+    } catch (error) {
+      if (signal?.aborted === true)
+        return { ...planned.step, state: 'failed', because: 'interrupted; what was sent is kept' }
+      if (!(error instanceof Trouble)) throw error
+      return { ...planned.step, state: 'failed', because: `${error.why}. ${error.todo}` }
+    }
+  }
+  for (const planned of plan) {
+    const step = await carryOut(planned)
+    steps.push(step)
+    if (step !== planned.step) onStep?.(step)
+  }
+  return steps
+}

@@ -1,0 +1,99 @@
+import { Trouble } from '../errors.ts'
+import type { Step } from '../report.ts'
+import { unsafeBecause } from '../stores/path.ts'
+import type { StoredFile } from '../stores/store.ts'
+import { openSource, type Source } from '../transfer/identity.ts'
+import { compareByReading, compareWithLocal, type Verdict } from '../transfer/proof.ts'
+import { sight } from '../transfer/settle.ts'
+import { bytes, exactBytes } from '../words.ts'
+import type { Place, Planned, RepairOptions } from './types.ts'
+
+const whereLooked = ({ source, noSource }: Place, path: string): string => {
+  if (source === undefined) return `no source for it: ${noSource ?? 'no local folder was given (--from)'}`
+  const left = source.problems?.find((problem) => problem.path === path || path.startsWith(`${problem.path}/`))
+  if (left === undefined) return `it is not in ${source.dir}`
+  return `${source.dir}/${left.path} was left out: ${left.why}`
+}
+
+/** What is known of an object against the local file, by the store's proof or else by reading it back in ranges. */
+const compare = async (place: Place, path: string, source: Source, signal?: AbortSignal): Promise<Verdict> => {
+  const proof = await place.store.proof(path, signal)
+  if (proof === undefined) return { is: 'unknown', why: 'the store tells nothing about it' }
+  const told = await compareWithLocal(source, proof, signal)
+  // An equal size is no beginning: to read all of it back would cost as much as to send it.
+  if (told.is !== 'unknown' || proof.size === source.size) return told
+  try {
+    return await compareByReading(place.store, path, source, proof.size, signal)
+  } catch (error) {
+    if (error instanceof Trouble && error.kind === 'unsupported') return told
+    throw error
+  }
+}
+
+interface Replacing {
+  readonly state: 'planned' | 'verified' | 'declined'
+  readonly because: string
+}
+
+/** Whether an object may make way: one that is whole never does, a proved beginning of the source may, all else needs consent. */
+const mayReplace = (is: StoredFile, source: Source, verdict: Verdict, consent: boolean, path: string): Replacing => {
+  if (verdict.is === 'equal' && is.size === source.size) {
+    return { state: 'verified', because: `it is whole already: ${verdict.how}` }
+  }
+  const held = `${exactBytes(is.size)} are stored, ${exactBytes(source.size)} are here`
+  if (verdict.is === 'equal')
+    return { state: 'planned', because: `${held}; the stored ones are the beginning of the file` }
+  if (consent) return { state: 'planned', because: `${held}; replaced as --overwrite allows` }
+  const doubt =
+    is.size === source.size ? verdict.why : `${held}, and they are not shown to be its beginning: ${verdict.why}`
+  return { state: 'declined', because: `${doubt}. To replace what is stored: --overwrite ${path}` }
+}
+
+/** One file that is wanted: from where, over what, and whether it may. Sends nothing. */
+export const planUpload = async (
+  place: Place,
+  path: string,
+  sizes: ReadonlySet<number>,
+  options: RepairOptions,
+): Promise<Planned> => {
+  const { store, target, source: tree } = place
+  const { signal, sightings } = options
+  const entry = tree?.files.get(path)
+  const expected = Math.max(0, ...sizes)
+  const common = { target: target.name, path, action: 'upload', route: store.route, effect: 'adds' } as const
+  const step: Step = { ...common, bytes: entry?.bytes ?? expected, sent: 0, reused: 0, state: 'planned' }
+  const failed = (because: string): Planned => ({ do: 'upload', step: { ...step, state: 'failed', because } })
+
+  const unsafe = unsafeBecause(path)
+  if (unsafe !== undefined) return failed(`refused as a path: ${unsafe}`)
+  if (entry === undefined) return failed(whereLooked(place, path))
+  const wrong = [...sizes].find((size) => size !== entry.bytes)
+  if (wrong !== undefined) {
+    return failed(`${entry.file} has ${exactBytes(entry.bytes)}, and ${exactBytes(wrong)} are expected`)
+  }
+  try {
+    const source = await openSource(entry.file)
+    try {
+      const from = { ...step, bytes: source.size, source: entry.file }
+      const there = { do: 'upload', file: entry.file, identity: source.identity } as const
+      const replaces = await store.stat(path, signal)
+      if (replaces === undefined) {
+        const candidates = await sight(store, path, sightings, signal)
+        const held = Math.max(0, ...candidates.map(({ parts }) => parts.reduce((sum, part) => sum + part.size, 0)))
+        const because = `an unfinished upload holds ${bytes(held)}; what of it matches is not sent again`
+        return { ...there, step: held === 0 ? from : { ...from, because } }
+      }
+      const consent = options.overwrite.has(path) || options.overwrite.has(`${target.name}/${path}`)
+      const verdict = await compare(place, path, source, signal)
+      const decision = mayReplace(replaces, source, verdict, consent, path)
+      if (decision.state === 'verified') return { ...there, step: { ...from, reused: source.size, ...decision } }
+      if (decision.state === 'planned') await sight(store, path, sightings, signal)
+      return { ...there, replaces, step: { ...from, effect: 'overwrites', ...decision } }
+    } finally {
+      await source.close()
+    }
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error
+    return failed(`${error.why}. ${error.todo}`)
+  }
+}

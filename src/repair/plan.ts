@@ -1,0 +1,56 @@
+import type { Want } from '../check.ts'
+import type { Step } from '../report.ts'
+import { planAbort } from './plan-abort.ts'
+import { planUpload } from './plan-upload.ts'
+import type { Place, Planned, RepairOptions } from './types.ts'
+import { mergeWants } from './wants.ts'
+
+/** True for a step that is done or can be: nothing in the way of what depends on it. */
+export const isHopeful = ({ state }: Step): boolean => state !== 'failed' && state !== 'declined'
+
+/** MLmodel goes last, so that a model never looks complete before its data is there. */
+const inOrder = (paths: Iterable<string>): string[] => {
+  const last = (path: string): number => (path === 'MLmodel' || path.endsWith('/MLmodel') ? 1 : 0)
+  return [...paths].sort((a, b) => last(a) - last(b) || (a < b ? -1 : 1))
+}
+
+const planReady = (place: Place, modelId: string, before: readonly Planned[]): Planned => {
+  const common = { target: place.target.name, path: '', action: 'set-ready', effect: 'changes-status' } as const
+  const step: Step = { ...common, bytes: 0, sent: 0, reused: 0, state: 'planned' }
+  const hopeless = before.filter((planned) => planned.do === 'upload' && !isHopeful(planned.step))
+  const because =
+    place.tracking === undefined
+      ? 'no tracking store is known that holds this model'
+      : place.target.model?.modelId !== modelId
+        ? `${modelId} is not the model of this target`
+        : hopeless.length > 0
+          ? `${hopeless.length} of its files cannot be restored`
+          : undefined
+  return { do: 'ready', modelId, step: because === undefined ? step : { ...step, state: 'declined', because } }
+}
+
+/** What would be done for these wants, as plain data: this is the dry run. Reads stores and local files, changes nothing. */
+export const plan = async (
+  wants: readonly Want[],
+  places: readonly Place[],
+  options: RepairOptions,
+): Promise<readonly Planned[]> => {
+  const planned: Planned[] = []
+  const last: Planned[] = []
+  for (const place of places) {
+    const wanted = mergeWants(wants, place.target.name)
+    const uploads: Planned[] = []
+    for (const path of inOrder(wanted.files.keys())) {
+      options.signal?.throwIfAborted()
+      uploads.push(await planUpload(place, path, wanted.files.get(path) ?? new Set(), options))
+    }
+    planned.push(...uploads)
+    for (const upload of wanted.uploads) {
+      const takenUp = uploads.some(({ step }) => step.path === upload.path && step.state === 'planned')
+      const abort = await planAbort(place, upload, takenUp, options)
+      if (abort !== undefined) planned.push(abort)
+    }
+    last.push(...wanted.models.map((modelId) => planReady(place, modelId, uploads)))
+  }
+  return [...planned, ...last]
+}

@@ -1,0 +1,61 @@
+import type { Target, Tracking } from '../mlflow/types.ts'
+import type { LocalTree } from '../needs/declarations.ts'
+import type { Step } from '../report.ts'
+import type { Store, StoredFile } from '../stores/store.ts'
+import type { FileIdentity } from '../transfer/identity.ts'
+import type { Progress } from '../transfer/progress.ts'
+import type { Patience } from '../transfer/retry.ts'
+import type { Sightings } from '../transfer/settle.ts'
+
+/** One target with the means to repair it. */
+export interface Place {
+  readonly target: Target
+  readonly store: Store
+  /** The folder that offers its files. */
+  readonly source?: LocalTree & { readonly problems?: readonly { readonly path: string; readonly why: string }[] }
+  /** Why there is no source: "no folder was given", "/tmp/x holds the model m-2". */
+  readonly noSource?: string
+  /** For setting the status of a model. */
+  readonly tracking?: Tracking
+}
+
+export interface RepairOptions {
+  /** Paths whose objects may be replaced though they are no beginning of the source. */
+  readonly overwrite: ReadonlySet<string>
+  readonly abortOrphans: boolean
+  /** Milliseconds without a sign of life after which an upload may be aborted. */
+  readonly orphanAgeMs: number
+  /** Milliseconds without a new part after which somebody else's upload may be taken up. */
+  readonly settleMs: number
+  /** Bytes for all buffers. */
+  readonly memoryBytes: number
+  readonly concurrency: number
+  readonly journalDir: string
+  readonly patience?: Patience
+  /** Shared by plan and apply, so that settling is waited for once. */
+  readonly sightings: Sightings
+  readonly signal?: AbortSignal
+}
+
+/** Plain data; `step` is what a dry run prints. A step whose state is not `planned` has nothing left to be done. */
+export type Planned =
+  | {
+      readonly do: 'upload'
+      readonly step: Step
+      readonly file?: string
+      /** The state of the local file that was planned with. */
+      readonly identity?: FileIdentity
+      /** What is to be replaced; absent when nothing is there. */
+      readonly replaces?: StoredFile
+    }
+  | { readonly do: 'abort'; readonly step: Step; readonly uploadId: string }
+  | { readonly do: 'ready'; readonly step: Step; readonly modelId: string }
+
+export interface Applying extends RepairOptions {
+  readonly places: readonly Place[]
+  /** Runs the checks of this target again; true when nothing of it is missing, short or unproved any more. */
+  healthy(target: Target): Promise<boolean>
+  readonly onProgress?: (step: Step, progress: Progress) => void
+  /** Called with each step as it is begun and as it has ended. */
+  readonly onStep?: (step: Step) => void
+}

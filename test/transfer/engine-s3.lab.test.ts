@@ -1,0 +1,340 @@
+import { randomBytes, randomInt } from 'node:crypto'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  CreateMultipartUploadCommand,
+  GetObjectCommand,
+  ListMultipartUploadsCommand,
+  type S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Store } from '../../src/stores/store.ts'
+import { type Transfer, transferFile } from '../../src/transfer/engine.ts'
+import { LabMissing, s3Sdk, scratch, shared, startVersitygw } from '../lab/index.ts'
+import { freshBucket, openS3 } from '../stores/s3-settings.ts'
+import { moments, type Orders, send } from './sending.ts'
+import { type WatchingProxy, watchingProxy } from './watching-proxy.ts'
+
+const MiB = 1024 ** 2
+
+interface Server {
+  readonly endpoint: string
+  readonly accessKey: string
+  readonly secretKey: string
+  readonly region: string
+  readonly env: Record<string, string>
+  stop(): Promise<void>
+}
+
+const servers: [name: string, start: () => Promise<Server | LabMissing>][] = [
+  ['SeaweedFS', async () => ({ ...shared().seaweed, stop: async () => undefined })],
+  [
+    'versitygw',
+    () =>
+      startVersitygw().catch((error: unknown) => {
+        if (error instanceof LabMissing) return error
+        throw error
+      }),
+  ],
+]
+
+describe.each(servers)('the engine against %s', (name, start) => {
+  let server: Server
+  let missing: string | undefined
+  let sdk: S3Client
+  let bucket: string
+  let proxy: WatchingProxy
+  let dir: string
+  let env: Record<string, string>
+  let state: string
+  const opened: Store[] = []
+  const content = randomBytes(42 * MiB + 321)
+
+  beforeAll(async () => {
+    const started = await start()
+    if (started instanceof LabMissing) {
+      missing = started.message
+      return
+    }
+    server = started
+    sdk = s3Sdk(server)
+    bucket = await freshBucket(sdk)
+    proxy = await watchingProxy(server.endpoint)
+    env = { ...server.env, MLFLOW_S3_ENDPOINT_URL: proxy.url }
+    dir = await scratch()
+    await writeFile(join(dir, 'source'), content)
+  })
+  beforeEach(() => {
+    state = join(dir ?? '', `state${randomInt(1e9)}`)
+  })
+  afterEach(async () => {
+    if (missing !== undefined) return
+    proxy.meddle = () => 'pass'
+    proxy.partMs = 0
+    await Promise.all(opened.splice(0).map((store) => store.close()))
+  })
+  afterAll(async () => {
+    vi.unstubAllEnvs()
+    sdk?.destroy()
+    await proxy?.stop()
+    await server?.stop()
+  })
+
+  const labTest = (title: string, run: (path: string) => Promise<void>): void =>
+    test(title, async ({ skip }) => {
+      if (missing !== undefined) skip(missing)
+      await run(`t${randomInt(1e9)}/data.bin`)
+    })
+
+  const orders = (path: string, more: Partial<Orders> = {}): Orders => ({
+    source: join(dir, 'source'),
+    to: `s3://${bucket}/root`,
+    path,
+    journalDir: state,
+    memoryBytes: 20 * MiB,
+    concurrency: 4,
+    ...more,
+  })
+
+  const transfer = async (path: string, more: Partial<Transfer> = {}): Promise<Transfer> => {
+    const store = await openS3(env, `s3://${bucket}/root`)
+    opened.push(store)
+    return {
+      ...orders(path),
+      store,
+      adopt: true,
+      settleMs: 0,
+      ifAbsent: true,
+      patience: { tries: 6, pauseMs: 20 },
+      ...more,
+    }
+  }
+
+  const stored = async (path: string): Promise<Buffer> => {
+    const { Body } = await sdk.send(new GetObjectCommand({ Bucket: bucket, Key: `root/${path}` }))
+    return Buffer.from((await Body?.transformToByteArray()) ?? [])
+  }
+  const openUploads = async (path: string): Promise<number> => {
+    const { Uploads = [] } = await sdk.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: `root/${path}` }))
+    return Uploads.length
+  }
+  const arrived = async (path: string, expected: Buffer = content): Promise<void> => {
+    expect((await stored(path)).equals(expected)).toBe(true)
+    expect(await openUploads(path)).toBe(0)
+    expect((await readdir(state)).filter((file) => file.endsWith('.jsonl'))).toEqual([])
+  }
+  /** How often the store accepted each part since `from`. */
+  const accepted = (from: number): number[] => {
+    const counts = new Map<number, number>()
+    for (const { call, part, status } of proxy.seen.slice(from)) {
+      if (call === 'part' && status === 200) counts.set(part ?? 0, (counts.get(part ?? 0) ?? 0) + 1)
+    }
+    return [...counts.values()]
+  }
+
+  labTest('sends, verifies, and a second time sends nothing', async (path) => {
+    const job = await transfer(path)
+    const result = await transferFile(job)
+    expect(result).toMatchObject({ sent: content.length, reused: 0, verified: true, from: 'new' })
+    await arrived(path)
+    expect(await transferFile(job)).toMatchObject({ sent: 0, verified: true, from: 'there' })
+  })
+
+  labTest('sends an empty file and one byte', async (path) => {
+    for (const size of [0, 1]) {
+      await writeFile(join(dir, `s${size}`), content.subarray(0, size))
+      const result = await transferFile(await transfer(`${path}.${size}`, { source: join(dir, `s${size}`) }))
+      expect(result).toMatchObject({ size, sent: size, verified: true })
+      await arrived(`${path}.${size}`, content.subarray(0, size))
+    }
+  })
+
+  test.each(moments)('killed %s, it goes on and sends no part twice', async (dieAt) => {
+    if (missing !== undefined) return
+    const path = `k${randomInt(1e9)}/data.bin`
+    const from = proxy.seen.length
+    expect(await send(orders(path, { dieAt }), env)).toMatchObject({ killed: true })
+    await proxy.idle()
+    const end = await send(orders(path), env)
+    expect(end, end.stderr).toMatchObject({ done: { verified: true } })
+    await arrived(path)
+    expect(accepted(from)).toEqual(Array.from({ length: 9 }, () => 1))
+  })
+
+  labTest('killed ten times at random instants, it ends byte-equal and sends no part twice', async (path) => {
+    let kills = 0
+    for (let file = 0; kills < 10; file += 1) {
+      const target = `${path}.${file}`
+      const from = proxy.seen.length
+      proxy.partMs = 30
+      for (let finished = false; !finished; ) {
+        const after = randomInt(0, 250)
+        const end = await send(orders(target), env, ({ event }, kill) => {
+          if (event === 'started' && kills < 10) setTimeout(kill, after)
+        })
+        await proxy.idle()
+        if (end.killed) kills += 1
+        else expect(end, end.stderr).toMatchObject({ done: { verified: true } })
+        finished = !end.killed
+      }
+      await arrived(target)
+      expect(Math.max(...accepted(from))).toBe(1)
+    }
+  })
+
+  labTest('goes on without its journal, by what the store lists', async (path) => {
+    expect(await send(orders(path, { dieAt: 'before complete' }), env)).toMatchObject({ killed: true })
+    await proxy.idle()
+    const from = proxy.seen.length
+    const result = await transferFile(await transfer(path, { journalDir: join(dir, 'elsewhere'), settleMs: 300 }))
+    expect(result).toMatchObject({ from: 'adopted', sent: 0, reused: content.length, verified: true })
+    expect(accepted(from)).toEqual([])
+    expect((await stored(path)).equals(content)).toBe(true)
+  })
+
+  const beginAs = async (
+    path: string,
+    partSize: number,
+    checksum: boolean,
+    numbers: readonly number[],
+    from = content,
+  ) => {
+    const key = { Bucket: bucket, Key: `root/${path}` }
+    const { UploadId } = await sdk.send(
+      new CreateMultipartUploadCommand({ ...key, ...(checksum ? { ChecksumAlgorithm: 'CRC32' } : {}) }),
+    )
+    for (const PartNumber of numbers) {
+      const Body = from.subarray((PartNumber - 1) * partSize, PartNumber * partSize)
+      const ChecksumAlgorithm = checksum ? { ChecksumAlgorithm: 'CRC32' as const } : {}
+      await sdk.send(new UploadPartCommand({ ...key, UploadId, PartNumber, Body, ...ChecksumAlgorithm }))
+    }
+    return UploadId
+  }
+
+  labTest('takes up what boto3 began: parts of 8 MiB with a CRC32 each, some missing', async (path) => {
+    await beginAs(path, 8 * MiB, true, [1, 2, 4])
+    const result = await transferFile(await transfer(path))
+    expect(result).toMatchObject({ from: 'adopted', reused: 24 * MiB, sent: content.length - 24 * MiB, verified: true })
+    await arrived(path)
+  })
+
+  labTest("takes up what MLflow's proxied route began: parts of 10 MiB without any checksum", async (path) => {
+    await beginAs(path, 10 * MiB, false, [2, 3, 5])
+    const result = await transferFile(await transfer(path))
+    expect(result).toMatchObject({ from: 'adopted', reused: 22 * MiB + 321, verified: true })
+    await arrived(path)
+  })
+
+  labTest('sends a part of such an upload again when it differs, and leaves a stranger alone', async (path) => {
+    const other = Buffer.from(content)
+    other[9 * MiB] = (other[9 * MiB] ?? 0) ^ 1
+    await beginAs(path, 8 * MiB, true, [1, 2, 3], other)
+    expect(await transferFile(await transfer(path))).toMatchObject({
+      from: 'adopted',
+      reused: 16 * MiB,
+      verified: true,
+    })
+    await arrived(path)
+    const foreign = `${path}.foreign`
+    await beginAs(foreign, 8 * MiB, true, [1, 2], randomBytes(20 * MiB))
+    expect(await transferFile(await transfer(foreign))).toMatchObject({ from: 'new', reused: 0, verified: true })
+    expect((await stored(foreign)).equals(content)).toBe(true)
+    expect(await openUploads(foreign)).toBe(1)
+  })
+
+  labTest('does not take up an upload in which a part still appears', async (path) => {
+    const UploadId = await beginAs(path, 8 * MiB, true, [1])
+    const key = { Bucket: bucket, Key: `root/${path}`, UploadId }
+    const Body = content.subarray(8 * MiB, 16 * MiB)
+    const late = new Promise((done) => setTimeout(done, 300)).then(() =>
+      sdk.send(new UploadPartCommand({ ...key, PartNumber: 2, Body, ChecksumAlgorithm: 'CRC32' })),
+    )
+    await expect(transferFile(await transfer(path, { settleMs: 2500 }))).rejects.toMatchObject({
+      kind: 'conflict',
+      why: expect.stringMatching(/somebody is still sending/),
+    })
+    await late
+  })
+
+  labTest('a bit flipped on the way is refused by the store and sent again', async (path) => {
+    const flipped = new Set([2, 5])
+    proxy.meddle = ({ call, part }) => (call === 'part' && flipped.delete(part ?? 0) ? 'flip' : 'pass')
+    const from = proxy.seen.length
+    expect(await transferFile(await transfer(path))).toMatchObject({ verified: true })
+    expect(proxy.seen.slice(from).filter(({ call, status }) => call === 'part' && (status ?? 0) >= 400)).toHaveLength(2)
+    expect(accepted(from)).toEqual(Array.from({ length: 9 }, () => 1))
+    await arrived(path)
+  })
+
+  labTest('answers that are lost, to parts and to the completion, are no failures', async (path) => {
+    let lost = 0
+    proxy.meddle = ({ call, part }) => {
+      if (lost >= 3 || !(call === 'complete' || part === 3)) return 'pass'
+      lost += 1
+      return 'lose-answer'
+    }
+    expect(await transferFile(await transfer(path))).toMatchObject({ verified: true })
+    expect(lost).toBeGreaterThanOrEqual(2)
+    await arrived(path)
+  })
+
+  labTest('a store that cannot be reached for a while, then for good, keeps what it got', async (path) => {
+    let cuts = 0
+    proxy.meddle = ({ call }) => {
+      cuts += 1
+      return call === 'part' && cuts % 2 === 0 ? 'cut' : 'pass'
+    }
+    const job = await transfer(path)
+    expect(await transferFile(job)).toMatchObject({ verified: true })
+    const again = `${path}.again`
+    proxy.meddle = ({ part }) => ((part ?? 0) > 5 ? 'cut' : 'pass')
+    await expect(transferFile({ ...job, path: again, concurrency: 1, memoryBytes: 5 * MiB })).rejects.toMatchObject({
+      kind: 'unreachable',
+      todo: expect.stringMatching(/25 MiB of 42 MiB are in the store/),
+    })
+    proxy.meddle = () => 'pass'
+    expect(await transferFile({ ...job, path: again })).toMatchObject({
+      reused: 25 * MiB,
+      verified: true,
+      from: 'journal',
+    })
+    await arrived(again)
+  })
+
+  labTest('two processes at once: one sends, the other one is told', async (path) => {
+    proxy.partMs = 100
+    const first = send(orders(path), env)
+    await new Promise((done) => setTimeout(done, 700))
+    const second = await send(orders(path), env)
+    const ends = [await first, second]
+    expect(ends.filter(({ done }) => done?.verified)).not.toHaveLength(0)
+    for (const { done, trouble, stderr } of ends) expect(done ?? trouble?.kind, stderr).toBeTruthy()
+    expect(ends.map(({ trouble }) => trouble?.kind).filter(Boolean)).toEqual(['conflict'])
+    await arrived(path)
+  })
+
+  labTest('another source between two attempts is compared part by part', async (path) => {
+    const source = join(dir, `changing-${name}`)
+    await writeFile(source, content)
+    expect(await send(orders(path, { source, dieAt: 'before complete' }), env)).toMatchObject({ killed: true })
+    await proxy.idle()
+    const changed = Buffer.from(content)
+    changed[12 * MiB] = (changed[12 * MiB] ?? 0) ^ 1
+    await writeFile(source, changed)
+    const result = await transferFile(await transfer(path, { source }))
+    expect(result).toMatchObject({ from: 'journal', sent: 5 * MiB, verified: true })
+    await arrived(path, changed)
+  })
+
+  labTest('the journal on disk names no address and no key', async (path) => {
+    expect(await send(orders(path, { dieAt: 'before complete' }), env)).toMatchObject({ killed: true })
+    const names = await readdir(state)
+    const journal = names.find((file) => file.endsWith('.jsonl')) ?? ''
+    const text = await readFile(join(state, journal), 'utf8')
+    for (const secret of ['http', '127.0.0.1', bucket, server.accessKey, server.secretKey])
+      expect(text).not.toContain(secret)
+    await transferFile(await transfer(path))
+    await arrived(path)
+  })
+})

@@ -1,0 +1,115 @@
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** One request to an S3 store, as seen on the way. */
+export interface Seen {
+  readonly method: string
+  /** `part`, `complete`, `create`, or the method of anything else. */
+  readonly call: string
+  readonly part: number | undefined
+  /** The store's answer; undefined while it has not come. */
+  status: number | undefined
+}
+
+/** What may be done to a request: nothing, one bit of its body flipped, its answer kept back, or the connection cut. */
+export type Meddling = 'pass' | 'flip' | 'lose-answer' | 'cut'
+
+export interface WatchingProxy {
+  readonly url: string
+  readonly seen: readonly Seen[]
+  /** Asked for each request. */
+  meddle: (seen: Seen) => Meddling
+  /** Milliseconds that each part takes at least. */
+  partMs: number
+  /** Resolves when no request is under way at the store. */
+  idle(): Promise<void>
+  stop(): Promise<void>
+}
+
+const callOf = (incoming: IncomingMessage): Pick<Seen, 'call' | 'part'> => {
+  const query = new URL(incoming.url ?? '/', 'http://x').searchParams
+  const method = incoming.method ?? ''
+  const part = query.get('partNumber')
+  if (method === 'PUT' && part !== null) return { call: 'part', part: Number(part) }
+  if (method === 'POST' && query.has('uploads')) return { call: 'create', part: undefined }
+  if (method === 'POST' && query.has('uploadId')) return { call: 'complete', part: undefined }
+  return { call: method, part: undefined }
+}
+
+/** Forwards to an S3 store on 127.0.0.1 and notes what the store answered, also when the client is gone by then. */
+export const watchingProxy = async (endpoint: string): Promise<WatchingProxy> => {
+  const upstream = new URL(endpoint)
+  const seen: Seen[] = []
+  const sockets = new Set<Socket>()
+  let underWay = 0
+  let idlers: (() => void)[] = []
+  const settle = (): void => {
+    underWay -= 1
+    if (underWay > 0) return
+    for (const idler of idlers) idler()
+    idlers = []
+  }
+
+  const handle = async (incoming: IncomingMessage, answer: ServerResponse): Promise<void> => {
+    const note: Seen = { method: incoming.method ?? '', ...callOf(incoming), status: undefined }
+    seen.push(note)
+    const meddling = proxy.meddle(note)
+    const chunks: Buffer[] = []
+    // A client that dies in mid-body never reaches the store.
+    for await (const chunk of incoming) chunks.push(chunk as Buffer)
+    const body = Buffer.concat(chunks)
+    if (meddling === 'cut') {
+      incoming.socket.destroy()
+      return
+    }
+    if (meddling === 'flip') body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 1
+    if (note.call === 'part') await new Promise((done) => setTimeout(done, proxy.partMs))
+    underWay += 1
+    await new Promise<void>((done) => {
+      const { hostname, port } = upstream
+      const { method, url: path, headers } = incoming
+      const forward = request({ hostname, port, method, path, headers }, (reply) => {
+        note.status = reply.statusCode
+        const parts: Buffer[] = []
+        reply.on('data', (chunk: Buffer) => parts.push(chunk))
+        reply.on('end', () => {
+          if (meddling === 'lose-answer') incoming.socket.destroy()
+          else answer.writeHead(reply.statusCode ?? 502, reply.headers).end(Buffer.concat(parts))
+          done()
+        })
+        reply.on('error', () => done())
+      })
+      forward.on('error', () => {
+        incoming.socket.destroy()
+        done()
+      })
+      forward.end(body)
+    })
+    settle()
+  }
+
+  const server = createServer((incoming, answer) => {
+    handle(incoming, answer).catch(() => incoming.socket.destroy())
+  })
+  // 100-continue is answered here, so that bodies always come.
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    socket.on('error', () => undefined)
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the proxy has no port')
+  const proxy: WatchingProxy = {
+    url: `http://127.0.0.1:${address.port}`,
+    seen,
+    meddle: () => 'pass',
+    partMs: 0,
+    idle: () => (underWay === 0 ? Promise.resolve() : new Promise((done) => idlers.push(done))),
+    async stop() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((done) => server.close(done))
+    },
+  }
+  return proxy
+}
