@@ -137,7 +137,7 @@ export async function serve(service: Service): Promise<Running> {
   const file = join(service.dir, 'server.log')
   const watched = await watch({
     command: service.command,
-    env: cleanEnv(service.env),
+    env: cleanEnv({ TMPDIR: service.dir, ...service.env }),
     cwd: service.dir,
     stdout: file,
     stderr: file,
