@@ -3,6 +3,23 @@ import type { Check } from '../src/check.ts'
 import missingFiles from './artifact/missing-files.ts'
 import sizeMismatch from './artifact/size-mismatch.ts'
 import unfinishedUploads from './artifact/unfinished-uploads.ts'
+import memory from './host/memory.ts'
+import tempDisk from './host/temp-disk.ts'
 import modelStatus from './model/status.ts'
+import reach from './network/reach.ts'
+import storeReach from './network/store-reach.ts'
+import bodyLimit from './proxy/body-limit.ts'
+import artifactRoute from './server/artifact-route.ts'
 
-export const checks: readonly Check[] = [missingFiles, sizeMismatch, unfinishedUploads, modelStatus]
+export const checks: readonly Check[] = [
+  tempDisk,
+  memory,
+  reach,
+  artifactRoute,
+  storeReach,
+  bodyLimit,
+  missingFiles,
+  sizeMismatch,
+  unfinishedUploads,
+  modelStatus,
+]

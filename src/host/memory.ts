@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { freemem, totalmem } from 'node:os'
+import { cpus, freemem, totalmem } from 'node:os'
 import { join, posix } from 'node:path'
 import type { HostMemory } from './types.ts'
 
@@ -23,7 +23,8 @@ export const hostMemory = async ({ root = '/' }: { readonly root?: string } = {}
     available = Math.min(available, Math.max(0, group.limit - group.used))
     if (limit === undefined || group.limit < limit.bytes) limit = { bytes: group.limit, file: group.file }
   }
-  return { total, available, ...(limit && { limit: limit.bytes, limitFrom: limit.file }) }
+  const processors = cpus().length
+  return { total, available, processors, ...(limit && { limit: limit.bytes, limitFrom: limit.file }) }
 }
 
 interface Group {

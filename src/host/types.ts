@@ -28,4 +28,6 @@ export interface HostMemory {
   readonly limit?: number
   /** The file that holds that limit. */
   readonly limitFrom?: string
+  /** Logical processors, as `os.cpu_count()` of Python counts them. */
+  readonly processors: number
 }

@@ -1,0 +1,81 @@
+import { defineCheck } from '../../src/check.ts'
+import { route, server, settings, store, target } from '../../src/needs/declarations.ts'
+
+/** MLflow's answer on artifact routes that `--no-serve-artifacts` has turned off (server/handlers.py, 3.17.2). */
+const disabled = 503
+
+export default defineCheck({
+  id: 'server/artifact-route',
+  title: 'Artifacts go where the server expects them, with credentials that are there',
+  severity: 'error',
+  on: ['check'],
+  needs: [target, route, settings],
+  wants: [server, store],
+  facts: { location: 'text', firstHop: 'text', status: 'count' },
+  explain: {
+    measures:
+      "Resolves the artifact location of the experiment or run to the route that MLflow's client on this machine would take: through the tracking server, to the store itself, or into a folder. Asks the server whether it serves artifacts at all, and whether this machine has credentials where it needs its own. On the proxied route the server's credentials open the store, on the direct route those of every client.",
+    breaks:
+      'With a plain path as artifact location every client writes to its own disk: logging succeeds and nobody else ever sees the files. An experiment keeps the location that it was created with, so that a server that proxies artifacts now does not change old experiments.',
+    remedy:
+      'Log to an experiment whose artifact location is mlflow-artifacts:/ (created after the server began to serve artifacts), or give the client credentials for the store.',
+  },
+  async *run({ target, route, settings, server, store, signal }) {
+    const { location, firstHop } = route
+    const facts = { location, firstHop }
+    if (route.scheme === 'file' && settings.trackingKind === 'server') {
+      const near = isLoopback(settings.trackingUri)
+      yield {
+        kind: 'finding',
+        at: target.name,
+        ...(near && { severity: 'info' as const }),
+        says: near
+          ? `artifacts are written to ${firstHop} by the client itself, not by the server; that is right only if the server at ${settings.trackingUri} runs on this machine and sees the same folder (no container, no tunnel)`
+          : `the artifact location ${location} is a path, so the client writes to its own disk (${firstHop} on this machine) and the server at ${settings.trackingUri} never gets the files, unless both share that folder over the network`,
+        facts,
+        remedy: {
+          text: 'Start the server with --artifacts-destination in place of a path as --default-artifact-root, and log to a new experiment: an existing one keeps its location.',
+          commands: [
+            'mlflow experiments create --experiment-name NEW_NAME --artifact-location mlflow-artifacts:/NEW_NAME',
+          ],
+        },
+      }
+    }
+    if (route.scheme === 's3' && !route.proxied && store === undefined) {
+      yield {
+        kind: 'finding',
+        at: target.name,
+        says: `the client sends artifacts to ${location} itself, and no credentials for that store are found on this machine; those of the server are of no use here`,
+        facts,
+        remedy: {
+          text: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile (AWS_PROFILE), or log to an experiment with an mlflow-artifacts:/ location, where the server uses its own.',
+        },
+      }
+    }
+    if (route.scheme === 'mlflow-artifacts' && server !== undefined) {
+      const answer = await server.fetch('GET', '/api/2.0/mlflow-artifacts/artifacts', {
+        // A folder that does not exist: an empty list, whatever the store holds.
+        query: { path: '.mlflow-doctor' },
+        signal,
+        retry: false,
+      })
+      const page = await answer.text()
+      if (answer.status === disabled && page.includes('serve-artifacts')) {
+        yield {
+          kind: 'finding',
+          at: target.name,
+          says: `the artifact location ${location} leads through the server, which was started with --no-serve-artifacts and refuses all artifacts (503)`,
+          facts: { ...facts, status: disabled },
+          remedy: {
+            text: 'Start the server without --no-serve-artifacts, or log to an experiment whose artifact location is the store itself.',
+          },
+        }
+      }
+    }
+  },
+})
+
+const isLoopback = (uri: string): boolean => {
+  const host = new URL(uri).hostname
+  return host === 'localhost' || host === '[::1]' || /^127\./.test(host)
+}
