@@ -62,16 +62,18 @@ const ready = async (
   planned: Planned & { do: 'ready' },
   place: Place,
   applying: Applying,
-  before: readonly Step[],
+  done: readonly Step[],
 ): Promise<Ending> => {
   const { tracking, target } = place
   if (tracking === undefined) return { state: 'failed', because: 'no tracking store is known that holds this model' }
-  const open = before.filter(
+  const open = done.filter(
     ({ target: of, action, state }) => of === target.name && action === 'upload' && state !== 'verified',
   )
   if (open.length > 0) return { state: 'failed', because: `${open.length} of its files were not verified` }
   if (!(await applying.healthy(target)))
     return { state: 'failed', because: 'a check still finds something wrong with it' }
+  const before = await tracking.model(planned.modelId, applying.signal)
+  if (before.status === 'READY') return { state: 'verified', because: 'it is READY already' }
   await tracking.setModelReady(planned.modelId, applying.signal)
   const { status } = await tracking.model(planned.modelId, applying.signal)
   return status === 'READY'
