@@ -1,11 +1,12 @@
-import { NotApplicable, Trouble } from '../errors.ts'
+import { Trouble } from '../errors.ts'
 import { parseTarget, resolveTargets } from '../mlflow/target.ts'
 import type { Target, TargetSpec } from '../mlflow/types.ts'
-import { localTree, tracking as trackingNeed } from '../needs/declarations.ts'
+import { tracking as trackingNeed } from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
 import { settingsOf } from '../needs/openers.ts'
 import type { CommandContext, CommonOptions } from './command.ts'
 import { defineCommand } from './command.ts'
+import { foreignFolder, localOf } from './local-folder.ts'
 import { coveredBy, openSession, type Session } from './session.ts'
 import { parseTime } from './sizes.ts'
 
@@ -86,7 +87,8 @@ export default defineCommand<Arguments>({
     const specs = specsOf(args.targets ?? [], args.experiment, context.host.cwd)
     const needed = neededFor(args, context, { localDir: args.against, olderThan: args.olderThan })
     const session = openSession('scan', needed, args, context)
-    let matched = args.against === undefined
+    let foreign: string | undefined
+    let belongs = args.against === undefined
     try {
       await session.once()
       for (const spec of specs) {
@@ -95,7 +97,9 @@ export default defineCommand<Arguments>({
           const look = await session.look(target)
           try {
             await session.keep(look)
-            matched ||= await applies(look.open(localTree))
+            const local = await localOf(look)
+            if ('tree' in local) belongs = true
+            else foreign = local.none
           } finally {
             await look.close()
           }
@@ -104,13 +108,8 @@ export default defineCommand<Arguments>({
     } finally {
       await session.close()
     }
-    if (!matched && !context.signal.aborted) {
-      throw new Trouble({
-        kind: 'usage',
-        what: `cannot compare with ${args.against}`,
-        why: 'the model in that folder is none of those that were looked at',
-        todo: 'Give --against the folder of this model, or name the target that it belongs to',
-      })
+    if (!belongs && !context.signal.aborted) {
+      throw foreignFolder('--against', args.against ?? '', foreign ?? 'nothing was found to look at')
     }
     return {
       target: [...(args.targets ?? []), args.experiment].filter(Boolean).join(' '),
@@ -119,14 +118,3 @@ export default defineCommand<Arguments>({
     }
   },
 })
-
-/** True when the local folder belongs to this target; troubles with the folder itself are the user's to know. */
-const applies = async (opening: Promise<unknown>): Promise<boolean> => {
-  try {
-    await opening
-    return true
-  } catch (error) {
-    if (error instanceof NotApplicable) return false
-    throw error
-  }
-}
