@@ -1,9 +1,9 @@
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, link, lstat, open, rename, statfs, unlink } from 'node:fs/promises'
-import { crc32 as crc32Of } from 'node:zlib'
 import { Trouble } from '../errors.ts'
 import { bytes as inWords } from '../words.ts'
 import { hasCode } from './folder-trouble.ts'
+import { requireCrc32 } from './part-check.ts'
 import { folderOf, join } from './path.ts'
 import { isStaged, newStagedName } from './staged-name.ts'
 import type { OpenUpload, Part } from './store.ts'
@@ -95,14 +95,7 @@ const stagedUpload = (access: FolderAccess, path: string, id: string, plan: Plan
     send: (number, bytes, crc32, signal) =>
       access.trying(`cannot write part ${number} of ${path}`, async () => {
         signal?.throwIfAborted()
-        if (crc32Of(bytes) !== crc32) {
-          throw new Trouble({
-            kind: 'unavailable',
-            what: `cannot write part ${number} of ${path}`,
-            why: 'its bytes do not have the checksum that they had when they were read',
-            todo: 'Read the part again; if this comes back, test the memory of this machine',
-          })
-        }
+        requireCrc32(`cannot write part ${number} of ${path}`, bytes, crc32)
         for (let done = 0; done < bytes.length; ) {
           const at = (number - 1) * plan.partSize + done
           done += (await handle.write(bytes, done, bytes.length - done, at)).bytesWritten

@@ -2,7 +2,6 @@ import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, opendir, realpath, unlink } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Trouble } from '../errors.ts'
 import { folderTrouble, hasCode } from './folder-trouble.ts'
 import { createStaged, type FolderAccess, openStaged } from './folder-upload.ts'
 import { baseOf, folderOf, join, safeFolder, safePath } from './path.ts'
@@ -199,20 +198,5 @@ export const folderStore = async (dir: string, reached: string): Promise<Store> 
       for (const handle of handles) await handle.close().catch(missing)
       handles.clear()
     },
-  }
-}
-
-/** Refuses what is not a folder, so that a mistyped destination is not taken for an empty store. */
-export const requireFolder = async (dir: string): Promise<void> => {
-  const is = await lstat(dir).catch((error: unknown) => {
-    throw folderTrouble(`cannot open the artifact folder ${dir}`, error)
-  })
-  if (is.isFile()) {
-    throw new Trouble({
-      kind: 'not-found',
-      what: `cannot open the artifact folder ${dir}`,
-      why: 'it is a file',
-      todo: 'Give the folder that the artifacts lie in',
-    })
   }
 }

@@ -23,8 +23,11 @@ export interface S3Connection {
 }
 
 /** The endpoint that the user's own settings name: MLflow's first, then the SDK's. */
-export const ownEndpoint = (settings: Settings, env: NodeJS.ProcessEnv = process.env): string | undefined =>
+export const ownEndpoint = (settings: Settings, env: Environment = process.env): string | undefined =>
   settings.s3.endpoint ?? env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL
+
+/** The SDK's credential chain reads the process's own; these are looked up beside it. */
+type Environment = Readonly<Record<string, string | undefined>>
 
 const amazonHost = /(^|\.)amazonaws\.com(\.cn)?$/
 
@@ -33,7 +36,7 @@ export const isAmazon = (endpoint: string | undefined): boolean =>
   endpoint === undefined || (URL.canParse(endpoint) && amazonHost.test(new URL(endpoint).hostname))
 
 /** boto3 reads these two, in this order (botocore/endpoint.py, session.py); the SDK for JavaScript does not. */
-const authorities = (env: NodeJS.ProcessEnv): string[] | undefined => {
+const authorities = (env: Environment): string[] | undefined => {
   const file = env.AWS_CA_BUNDLE ?? env.REQUESTS_CA_BUNDLE
   if (file === undefined || file === '') return undefined
   try {
@@ -57,7 +60,7 @@ const dateOf = (response: unknown): number => {
 }
 
 /** boto3 knows AWS_DEFAULT_REGION and the profile, the SDK for JavaScript AWS_REGION and the profile; us-east-1 is what signing for an endpoint of one's own uses. */
-const regionFor = async (settings: Settings, env: NodeJS.ProcessEnv): Promise<string> =>
+const regionFor = async (settings: Settings, env: Environment): Promise<string> =>
   settings.s3.region ??
   env.AWS_REGION ??
   env.AWS_DEFAULT_REGION ??
@@ -66,7 +69,7 @@ const regionFor = async (settings: Settings, env: NodeJS.ProcessEnv): Promise<st
 /** Throws `Trouble` (`unauthenticated`) when no credentials are found. Sends nothing to the endpoint. */
 export const connectS3 = async (
   settings: Settings,
-  env: NodeJS.ProcessEnv = process.env,
+  env: Environment = process.env,
   endpoint = ownEndpoint(settings, env),
 ): Promise<S3Connection> => {
   const amazon = isAmazon(endpoint)

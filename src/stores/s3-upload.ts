@@ -9,6 +9,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { Trouble } from '../errors.ts'
+import { requireCrc32 } from './part-check.ts'
 import type { S3Calls } from './s3-calls.ts'
 import { crc32ToBase64, listParts, unquoted } from './s3-lists.ts'
 import { s3Code, s3Status } from './s3-trouble.ts'
@@ -138,6 +139,7 @@ const s3Upload = (
       proving = 'none'
       learned.crc32 = false
     }
+    requireCrc32(`cannot send part ${number} of ${uri}`, bytes, crc32)
     const md5 = createHash('md5').update(bytes).digest('base64')
     const { ETag } = await sendPart(number, bytes, { ContentMD5: md5 }, signal)
     return done(ETag)

@@ -124,7 +124,8 @@ export interface Store {
   unfinished(options?: { path?: string; signal?: AbortSignal }): AsyncIterable<UnfinishedUpload>
 
   /**
-   * Sends a whole file in one request; present only where `route` is `proxied-put`. Overwrites what is there. A failure of
+   * Sends a whole file in one request; present where a tracking server stands in between: the only way for large files
+   * where `route` is `proxied-put`, the second best where it is `signed-parts`. Overwrites what is there. A failure of
    * `open()`, or an abort, resets the connection, so that nothing short can be stored.
    */
   putWhole?(path: string, source: WholeSource, signal?: AbortSignal): Promise<void>

@@ -16,5 +16,4 @@ storeContract('a folder', {
   resumes: true,
   lists: true,
   proves: true,
-  refusesPresent: true,
 })

@@ -3,7 +3,7 @@ import { LabMissing, s3Sdk, shared, startVersitygw } from '../lab/index.ts'
 import { storeContract } from './contract.ts'
 import { freshBucket, openS3 } from './s3-settings.ts'
 
-const abilities = { resumes: true, lists: true, proves: true, refusesPresent: true }
+const abilities = { resumes: true, lists: true, proves: true }
 
 const { seaweed } = shared()
 const onSeaweed = await freshBucket(s3Sdk(seaweed))

@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto'
+import { Trouble } from '../errors.ts'
+import type { TrackingServer } from '../mlflow/server.ts'
+import { requireCrc32 } from './part-check.ts'
+import { baseOf } from './path.ts'
+import type { ProxiedPaths } from './proxied-location.ts'
+import type { Answer, SignedUrls } from './signed-url.ts'
+import type { OpenUpload, Part } from './store.ts'
+
+/** What uploads of a proxied store share. */
+export interface ProxiedAccess {
+  readonly server: TrackingServer
+  readonly paths: ProxiedPaths
+  readonly signed: SignedUrls
+  /** Throws `Trouble` (`conflict`) when the file is there. The server has no conditional write, so this look is all there is. */
+  refuseIfPresent(path: string, signal: AbortSignal | undefined): Promise<void>
+}
+
+interface SignedPart {
+  readonly number: number
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** What `mpu/create` answers, read as what it may be: anything. */
+const signedParts = (answer: unknown, wanted: number): { id: string; parts: Map<number, SignedPart> } | undefined => {
+  if (typeof answer !== 'object' || answer === null || !('credentials' in answer)) return undefined
+  const id = 'upload_id' in answer && typeof answer.upload_id === 'string' ? answer.upload_id : ''
+  const list = Array.isArray(answer.credentials) ? answer.credentials : []
+  const parts = new Map<number, SignedPart>()
+  for (const each of list) {
+    if (typeof each !== 'object' || each === null) continue
+    const { part_number: number, url, headers } = each as Record<string, unknown>
+    if (typeof number !== 'number' || typeof url !== 'string') continue
+    const pairs = Object.entries(headers ?? {}).filter((pair): pair is [string, string] => typeof pair[1] === 'string')
+    parts.set(number, { number, url, headers: Object.fromEntries(pairs) })
+  }
+  return parts.size === wanted ? { id, parts } : undefined
+}
+
+/** Where a customer's key encrypts, an ETag is no MD5 (docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html). */
+const etagIsMd5 = (answer: Answer): boolean =>
+  !(answer.header('x-amz-server-side-encryption') ?? '').startsWith('aws:kms') &&
+  answer.header('x-amz-server-side-encryption-customer-algorithm') === undefined
+
+/** An upload by addresses that the tracking server signs: all at once, for one hour (S3), and never again for the same upload. */
+export const beginSignedUpload = async (
+  { server, paths, signed, refuseIfPresent }: ProxiedAccess,
+  path: string,
+  plan: { readonly sourceSize: number; readonly partSize: number },
+  signal?: AbortSignal,
+): Promise<OpenUpload> => {
+  const name = baseOf(path)
+  const count = Math.max(1, Math.ceil(plan.sourceSize / plan.partSize))
+  const what = `begin the upload of ${path}`
+  const answer = await server.call('POST', paths.multipart('create', path), {
+    json: { path: name, num_parts: count },
+    what,
+    ...(signal && { signal }),
+  })
+  const begun = signedParts(answer, count)
+  if (begun === undefined) {
+    const why = `the server did not sign the ${count} parts that were asked for`
+    throw new Trouble({
+      kind: 'unexpected-answer',
+      what: `cannot ${what}`,
+      why,
+      todo: 'Look into the log of the server',
+    })
+  }
+  const { id, parts: slots } = begun
+  let aborted = false
+
+  return {
+    id,
+    path,
+    parts: () => undefined,
+
+    async send(number, bytes, crc32, callSignal): Promise<Part> {
+      const calling = { what: `cannot send part ${number} of ${path}`, signal: callSignal }
+      requireCrc32(calling.what, bytes, crc32)
+      callSignal?.throwIfAborted()
+      const slot = slots.get(number)
+      if (slot === undefined) throw new RangeError(`part ${number} of ${count}`)
+      const md5 = createHash('md5').update(bytes).digest()
+      const got = await signed.put(slot.url, { ...slot.headers, 'content-md5': md5.toString('base64') }, bytes, calling)
+      const etag = got.header('etag')?.replace(/^"|"$/g, '')
+      if (etag !== undefined && /^[0-9a-f]{32}$/.test(etag) && etagIsMd5(got) && etag !== md5.toString('hex')) {
+        const why = 'the store holds other bytes than were sent'
+        throw new Trouble({
+          kind: 'unavailable',
+          what: calling.what,
+          why,
+          todo: 'Send it again; it was damaged on the way',
+        })
+      }
+      return { number, size: bytes.length, crc32, ...(etag === undefined ? {} : { etag }) }
+    },
+
+    async complete(parts, whole, callSignal) {
+      if (whole.ifAbsent) await refuseIfPresent(path, callSignal)
+      const list = parts
+        .toSorted((a, b) => a.number - b.number)
+        .map(({ number, etag }) => ({
+          part_number: number,
+          etag: etag === undefined ? '' : `"${etag}"`,
+          url: slots.get(number)?.url ?? '',
+        }))
+      await server.call('POST', paths.multipart('complete', path), {
+        json: { path: name, upload_id: id, parts: list },
+        what: `complete the upload of ${path}`,
+        ...(callSignal && { signal: callSignal }),
+      })
+    },
+
+    async abort(callSignal) {
+      if (aborted) return
+      await abortSigned({ server, paths }, path, id, callSignal)
+      aborted = true
+    },
+  }
+}
+
+/** Throws `Trouble` (`unavailable`, a 500) also for an upload that is gone: the server does not tell the two apart. */
+export const abortSigned = async (
+  { server, paths }: Pick<ProxiedAccess, 'server' | 'paths'>,
+  path: string,
+  id: string,
+  signal?: AbortSignal,
+): Promise<void> => {
+  await server.call('POST', paths.multipart('abort', path), {
+    json: { path: baseOf(path), upload_id: id },
+    what: `abort the upload of ${path}`,
+    ...(signal && { signal }),
+  })
+}

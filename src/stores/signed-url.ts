@@ -1,0 +1,148 @@
+import { buildConnector, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
+import { Trouble } from '../errors.ts'
+import type { Settings } from '../mlflow/types.ts'
+import { duration } from '../words.ts'
+import { networkTrouble } from './network-trouble.ts'
+
+/**
+ * Requests to addresses that a tracking server signed. They carry bytes and no credentials of ours, as MLflow's own client
+ * does it; a redirect is never followed. The addresses are secrets: they live in memory and never reach a message.
+ */
+export interface SignedUrls {
+  put(url: string, headers: Headers, body: Uint8Array, how: Calling): Promise<Answer>
+  /** `length` bytes from `offset`, fewer at the end of the object. */
+  range(url: string, headers: Headers, offset: number, length: number, how: Calling): Promise<Answer>
+  close(): Promise<void>
+}
+type Headers = Readonly<Record<string, string>>
+
+export interface Calling {
+  /** "cannot send part 3 of model.bin". */
+  readonly what: string
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Answer {
+  readonly bytes: Uint8Array
+  readonly header: (name: string) => string | undefined
+}
+
+/** An error answer is read this far, in bytes, to find the store's error code. */
+const errorRead = 64 * 1024
+
+export const signedUrls = (settings: Settings): SignedUrls => {
+  const idle = settings.requestTimeoutMs
+  // undici has no time-out for a body that no longer flows; the socket's own covers sending and receiving.
+  const base = buildConnector({ rejectUnauthorized: !settings.s3.ignoreTls, timeout: 10_000 })
+  const agent = new EnvHttpProxyAgent({
+    headersTimeout: idle,
+    bodyTimeout: idle,
+    requestTls: { rejectUnauthorized: !settings.s3.ignoreTls },
+    connect: (options, callback) =>
+      base(options, (...result) => {
+        const [, socket] = result
+        socket?.setTimeout(idle, () => {
+          socket.destroy(Object.assign(new Error('no bytes flowed'), { code: 'ETIMEDOUT' }))
+        })
+        callback(...result)
+      }),
+  })
+
+  const call = async (url: string, options: Omit<Dispatcher.RequestOptions, 'origin' | 'path'>, how: Calling) => {
+    const parsed = URL.canParse(url) ? new URL(url) : undefined
+    if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
+      const why = 'the tracking server signed something that is no web address'
+      throw new Trouble({
+        kind: 'unexpected-answer',
+        what: how.what,
+        why,
+        todo: 'Check the artifact destination of the server',
+      })
+    }
+    try {
+      const signal = how.signal === undefined ? {} : { signal: how.signal }
+      const answer = await request(parsed, { ...options, ...signal, dispatcher: agent })
+      if (answer.statusCode >= 200 && answer.statusCode < 300) return answer
+      throw refusal(parsed, answer.statusCode, await startOf(answer.body), how.what)
+    } catch (error) {
+      if (how.signal?.aborted === true) throw how.signal.reason
+      throw networkTrouble(how.what, parsed.origin, error) ?? error
+    }
+  }
+  const headerOf = (headers: Dispatcher.ResponseData['headers']) => (name: string) => {
+    const value = headers[name]
+    return Array.isArray(value) ? value[0] : value
+  }
+
+  return {
+    async put(url, headers, body, how) {
+      const answer = await call(url, { method: 'PUT', headers: { ...headers }, body }, how)
+      await answer.body.dump()
+      return { bytes: new Uint8Array(), header: headerOf(answer.headers) }
+    },
+    async range(url, headers, offset, length, how) {
+      const range = `bytes=${offset}-${offset + length - 1}`
+      let answer: Dispatcher.ResponseData
+      try {
+        answer = await call(url, { method: 'GET', headers: { ...headers, range } }, how)
+      } catch (error) {
+        // The offset lies behind the end.
+        if (error instanceof Trouble && error.status === 416)
+          return { bytes: new Uint8Array(), header: () => undefined }
+        throw error
+      }
+      const size = Number(headerOf(answer.headers)('content-length') ?? Number.POSITIVE_INFINITY)
+      if (answer.statusCode !== 206 && (offset > 0 || size > length)) {
+        answer.body.destroy()
+        const why = 'the store ignores the wish for a part of the file'
+        throw new Trouble({ kind: 'unsupported', what: how.what, why, todo: 'Use a store that answers range requests' })
+      }
+      try {
+        return { bytes: await answer.body.bytes(), header: headerOf(answer.headers) }
+      } catch (error) {
+        if (how.signal?.aborted === true) throw how.signal.reason
+        throw networkTrouble(how.what, new URL(url).origin, error) ?? error
+      }
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+const startOf = async (body: Dispatcher.ResponseData['body']): Promise<string> => {
+  const pieces: Buffer[] = []
+  let size = 0
+  for await (const piece of body) {
+    pieces.push(piece)
+    size += piece.length
+    if (size >= errorRead) break
+  }
+  return Buffer.concat(pieces).toString('utf8')
+}
+
+/** Only the store's error code is shown: its message may repeat the signature. */
+const refusal = (url: URL, status: number, body: string, what: string): Trouble => {
+  const code = /<Code>([A-Za-z]{1,60})<\/Code>/.exec(body)?.[1]
+  const why = `${url.host} answered ${status}${code === undefined ? '' : ` ${code}`} to a signed address`
+  const trouble = (kind: Trouble['kind'], because: string, todo: string) =>
+    new Trouble({ kind, what, why: because, todo, status })
+  const expires = Number(url.searchParams.get('X-Amz-Expires') ?? Number.NaN)
+  if (status === 403 && /expired/i.test(body)) {
+    const valid = Number.isNaN(expires) ? '' : ` (it was valid for ${duration(expires * 1000)})`
+    return trouble(
+      'denied',
+      `the signed address has expired${valid}`,
+      'Begin the upload anew, or use credentials for the store',
+    )
+  }
+  if (status === 403 || status === 401) {
+    const todo = 'Look at the credentials and the permissions of the tracking server: it signs with its own'
+    return trouble('denied', why, todo)
+  }
+  if (code === 'BadDigest' || code === 'InvalidDigest')
+    return trouble('unavailable', why, 'Send it again; it was damaged on the way')
+  if (status === 404) return trouble('not-found', why, 'Begin the upload anew')
+  if (status === 413) return trouble('too-large', why, 'Raise the limit of what stands before the store')
+  if (status === 507) return trouble('full', why, 'Free space in the store')
+  if (status === 429 || status >= 500) return trouble('unavailable', why, 'Try again')
+  return trouble('unexpected-answer', why, 'Check the artifact destination of the server')
+}
