@@ -8,11 +8,17 @@ import { mergeWants } from './wants.ts'
 /** True for a step that is done or can be: nothing in the way of what depends on it. */
 export const isHopeful = ({ state }: Step): boolean => state !== 'failed' && state !== 'declined'
 
-/** MLmodel goes last, so that a model never looks complete before its data is there. */
-const inOrder = (paths: Iterable<string>): string[] => {
-  const last = (path: string): number => (path === 'MLmodel' || path.endsWith('/MLmodel') ? 1 : 0)
-  return [...paths].sort((a, b) => last(a) - last(b) || (a < b ? -1 : 1))
-}
+const isModelFile = (path: string): boolean => path === 'MLmodel' || path.endsWith('/MLmodel')
+
+/**
+ * Small files first: by them a proxied store finds out whether large ones can be read back. MLmodel goes last, so that a
+ * model never looks complete before its data is there.
+ */
+const inOrder = (uploads: readonly Planned[]): Planned[] =>
+  uploads.toSorted(
+    ({ step: a }, { step: b }) =>
+      Number(isModelFile(a.path)) - Number(isModelFile(b.path)) || a.bytes - b.bytes || (a.path < b.path ? -1 : 1),
+  )
 
 const planReady = (place: Place, modelId: string, before: readonly Planned[]): Planned => {
   const common = { target: place.target.name, path: '', action: 'set-ready', effect: 'changes-status' } as const
@@ -40,11 +46,11 @@ export const plan = async (
   for (const place of places) {
     const wanted = mergeWants(wants, place.target.name)
     const uploads: Planned[] = []
-    for (const path of inOrder(wanted.files.keys())) {
+    for (const [path, sizes] of wanted.files) {
       options.signal?.throwIfAborted()
-      uploads.push(await planUpload(place, path, wanted.files.get(path) ?? new Set(), options))
+      uploads.push(await planUpload(place, path, sizes, options))
     }
-    planned.push(...uploads)
+    planned.push(...inOrder(uploads))
     for (const upload of wanted.uploads) {
       const takenUp = uploads.some(({ step }) => step.path === upload.path && step.state === 'planned')
       const abort = await planAbort(place, upload, takenUp, options)

@@ -139,16 +139,28 @@ const sendInParts = async (job: Job, found: Found): Promise<Transferred> => {
   }
 }
 
+/** The object is there, so an upload of our own that was not completed serves nothing any more. */
+const settleOwn = async ({ transfer, source, journal }: Job): Promise<void> => {
+  const { store, path, signal } = transfer
+  if (journal.left !== undefined) {
+    const { uploadId, partSize } = journal.left
+    const upload = await store.resumeUpload(path, uploadId, { sourceSize: source.size, partSize }, signal)
+    await upload?.abort(signal)
+  }
+  await journal.erase()
+}
+
 const run = async (job: Job): Promise<Transferred> => {
   const { transfer, source, journal, patience } = job
   const { store, path, memoryBytes, concurrency, adopt, settleMs, signal } = transfer
   const there = await alreadyThere(job)
   if (there !== undefined) {
-    await journal.erase()
+    if (there.verified) await settleOwn(job)
     return there
   }
-  if (store.putWhole !== undefined)
-    return sendWhole({ ...transfer, source, patience, putWhole: store.putWhole.bind(store) })
+  if (store.route === 'proxied-put' && store.putWhole !== undefined) {
+    return sendWhole({ ...transfer, source, patience, putWhole: store.putWhole })
+  }
   const search = {
     ...{ store, path, source, left: journal.left, budget: { memoryBytes, concurrency }, adopt, settleMs, signal },
     sightings: transfer.sightings ?? new Map(),

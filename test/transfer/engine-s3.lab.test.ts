@@ -1,6 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import {
   CreateMultipartUploadCommand,
   GetObjectCommand,
@@ -71,7 +72,7 @@ describe.each(servers)('the engine against %s', (name, start) => {
   afterEach(async () => {
     if (missing !== undefined) return
     proxy.meddle = () => 'pass'
-    proxy.partMs = 0
+    proxy.beforePart = () => Promise.resolve()
     await Promise.all(opened.splice(0).map((store) => store.close()))
   })
   afterAll(async () => {
@@ -167,7 +168,7 @@ describe.each(servers)('the engine against %s', (name, start) => {
     for (let file = 0; kills < 10; file += 1) {
       const target = `${path}.${file}`
       const from = proxy.seen.length
-      proxy.partMs = 30
+      proxy.beforePart = () => wait(30)
       for (let finished = false; !finished; ) {
         const after = randomInt(0, 250)
         const end = await send(orders(target), env, ({ event }, kill) => {
@@ -303,14 +304,22 @@ describe.each(servers)('the engine against %s', (name, start) => {
   })
 
   labTest('two processes at once: one sends, the other one is told', async (path) => {
-    proxy.partMs = 100
+    let open: () => void = () => undefined
+    const gate = new Promise<void>((done) => {
+      open = done
+    })
+    const reached = new Promise<void>((done) => {
+      proxy.beforePart = () => {
+        done()
+        return gate
+      }
+    })
     const first = send(orders(path), env)
-    await new Promise((done) => setTimeout(done, 700))
+    await reached
     const second = await send(orders(path), env)
-    const ends = [await first, second]
-    expect(ends.filter(({ done }) => done?.verified)).not.toHaveLength(0)
-    for (const { done, trouble, stderr } of ends) expect(done ?? trouble?.kind, stderr).toBeTruthy()
-    expect(ends.map(({ trouble }) => trouble?.kind).filter(Boolean)).toEqual(['conflict'])
+    open()
+    expect(second, second.stderr).toMatchObject({ trouble: { kind: 'conflict' } })
+    expect(await first).toMatchObject({ done: { verified: true, sent: content.length } })
     await arrived(path)
   })
 

@@ -197,6 +197,14 @@ describe('going on after a failure', () => {
     expect((await stored()).equals(content)).toBe(true)
   })
 
+  test('an object that appeared meanwhile ends an upload of our own', async () => {
+    await transferFile(transfer({ store: stopsAfter(6), concurrency: 1 })).catch(() => undefined)
+    await writeFile(join(dir, 'artifacts', 'model', 'data.bin'), content)
+    expect(await transferFile(transfer())).toMatchObject({ from: 'there', sent: 0, verified: true })
+    expect(await readdir(join(dir, 'artifacts', 'model'))).toEqual(['data.bin'])
+    expect(await readdir(join(dir, 'state'))).toEqual([])
+  })
+
   test('an interruption keeps what was acknowledged', async () => {
     const stop = new AbortController()
     const onProgress = ({ sent }: { sent: number }): void => {

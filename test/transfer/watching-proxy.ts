@@ -19,8 +19,8 @@ export interface WatchingProxy {
   readonly seen: readonly Seen[]
   /** Asked for each request. */
   meddle: (seen: Seen) => Meddling
-  /** Milliseconds that each part takes at least. */
-  partMs: number
+  /** Each part is held back until this resolves. */
+  beforePart: () => Promise<unknown>
   /** Resolves when no request is under way at the store. */
   idle(): Promise<void>
   stop(): Promise<void>
@@ -63,7 +63,7 @@ export const watchingProxy = async (endpoint: string): Promise<WatchingProxy> =>
       return
     }
     if (meddling === 'flip') body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 1
-    if (note.call === 'part') await new Promise((done) => setTimeout(done, proxy.partMs))
+    if (note.call === 'part') await proxy.beforePart()
     underWay += 1
     await new Promise<void>((done) => {
       const { hostname, port } = upstream
@@ -104,7 +104,7 @@ export const watchingProxy = async (endpoint: string): Promise<WatchingProxy> =>
     url: `http://127.0.0.1:${address.port}`,
     seen,
     meddle: () => 'pass',
-    partMs: 0,
+    beforePart: () => Promise.resolve(),
     idle: () => (underWay === 0 ? Promise.resolve() : new Promise((done) => idlers.push(done))),
     async stop() {
       for (const socket of sockets) socket.destroy()
