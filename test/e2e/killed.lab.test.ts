@@ -66,7 +66,7 @@ describe('a client killed with -9 in the middle of its upload', () => {
     const lost = await lose(
       [
         ...['--experiment', 'killed-folder', '--artifact-location', join(dir, 'artifacts')],
-        ...['--file', 'data.bin=400000000', '--kill-staging', '1000000'],
+        ...['--file', 'data.bin=400000000', '--kill-written', '1000000'],
       ],
       env,
     )

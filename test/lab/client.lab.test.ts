@@ -1,8 +1,8 @@
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { ListMultipartUploadsCommand, ListPartsCommand } from '@aws-sdk/client-s3'
-import { expect, test } from 'vitest'
-import { eventsOf, payloadSha256, python, s3Sdk, scratch, shared } from './index.ts'
+import { readdir, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { ListMultipartUploadsCommand, ListObjectsV2Command, ListPartsCommand } from '@aws-sdk/client-s3'
+import { expect, onTestFinished, test } from 'vitest'
+import { eventsOf, payloadSha256, python, s3Sdk, scratch, shared, startThrottle } from './index.ts'
 
 test('a model goes through the folder-backed server and comes back byte for byte', async () => {
   const dir = await scratch()
@@ -40,4 +40,49 @@ test('a client killed in mid-upload to S3 leaves an open upload, and its model f
   )
   expect(Parts.length).toBeGreaterThanOrEqual(2)
   expect(await readdir(String(saved?.folder))).toContain('MLmodel')
+})
+
+test('a client killed in mid-upload to a folder-backed server: the server keeps no part of the file', async () => {
+  const { mlflowFolder } = shared()
+  const slow = await startThrottle({ upstream: mlflowFolder.url, bytesPerSecond: 20_000_000 })
+  onTestFinished(() => slow.stop())
+  const result = await python('log_model.py', {
+    args: [
+      ...['--experiment', 'killed-proxied-folder', '--file', 'big.bin=60000000'],
+      ...['--destination', mlflowFolder.destination, '--kill-written', '5000000'],
+    ],
+    env: { MLFLOW_TRACKING_URI: slow.url },
+  })
+  expect(result.signal, result.stderr).toBe('SIGKILL')
+  const staged = String(eventsOf(result).at(-1)?.path)
+  expect(basename(staged)).toMatch(/^\.artifact\.uploading\./)
+  await expect.poll(() => readdir(dirname(staged)), { timeout: 60_000 }).toEqual([])
+})
+
+test('a client killed while it copies to a plain folder leaves the file cut short under its own name', async () => {
+  const dir = await scratch()
+  const result = await python('log_model.py', {
+    args: [
+      ...['--experiment', 'killed-folder', '--artifact-location', join(dir, 'artifacts')],
+      ...['--file', 'big.bin=300000000', '--kill-written', '1000000'],
+    ],
+    env: { MLFLOW_TRACKING_URI: shared().mlflowFolder.url },
+  })
+  expect(result.signal, result.stderr).toBe('SIGKILL')
+  const cut = String(eventsOf(result).at(-1)?.path)
+  expect(basename(cut)).toBe('big.bin')
+  const { size } = await stat(cut)
+  expect(size).toBeGreaterThanOrEqual(1_000_000)
+  expect(size).toBeLessThan(300_000_000)
+})
+
+test('a model in S3 is damaged where the driver says', async () => {
+  const { seaweed, mlflowS3 } = shared()
+  const env = { ...seaweed.env, MLFLOW_TRACKING_URI: mlflowS3.url }
+  const args = ['truncated-data', '--file', 'data.bin=300000', '--destination', mlflowS3.destination]
+  const damaged = eventsOf(await python('damage.py', { args, env })).at(-1)
+  expect(damaged).toMatchObject({ event: 'damaged', paths: ['artifacts/data.bin'], bytes_now: 150_000 })
+  const Prefix = `mlflow/${String(damaged?.artifact_uri).replace('mlflow-artifacts:/', '')}/artifacts/`
+  const { Contents = [] } = await s3Sdk(seaweed).send(new ListObjectsV2Command({ Bucket: mlflowS3.bucket, Prefix }))
+  expect(Contents.map(({ Key, Size }) => [Key, Size])).toEqual([[`${Prefix}data.bin`, 150_000]])
 })

@@ -85,8 +85,9 @@ def log_model(given, before_upload=lambda facts: None):
     def saved(folder):
         if given.keep:
             shutil.copytree(folder, given.keep, dirs_exist_ok=True)
-        tell("saved", **facts, folder=str(folder), files=digests(folder))
-        before_upload(facts)
+        files = digests(folder)
+        tell("saved", **facts, folder=str(folder), files=files)
+        before_upload({**facts, "files": files})
 
     with mlflow.start_run(experiment_id=experiment_id) as run:
         facts["run_id"] = run.info.run_id

@@ -23,20 +23,35 @@ def parts_of_open_uploads(store):
             yield upload, client.list_parts(**which).get("Parts", [])
 
 
-def due(given, store, folder):
+def unfinished_files(folder, files):
+    """Yields (path, bytes) of what a folder store holds of a file that is not whole yet.
+
+    A server, and `log_artifact`, write beside the final name; `log_model` to a plain folder writes to the final name.
+    """
+    for staged in pathlib.Path(folder).rglob(".artifact.uploading.*"):
+        try:
+            yield staged, staged.stat().st_size
+        except FileNotFoundError:
+            continue
+    for path, file in files.items():
+        try:
+            size = (folder / path).stat().st_size
+        except FileNotFoundError:
+            continue
+        if size < file["bytes"]:
+            yield folder / path, size
+
+
+def due(given, store, folder, facts):
     """What the kill is waiting for, once it is there."""
     if given.kill_parts is not None:
         for upload, parts in parts_of_open_uploads(store):
             if len(parts) >= given.kill_parts:
                 return {"key": upload["Key"], "upload_id": upload["UploadId"], "parts": len(parts)}
-    if given.kill_staging is not None:
-        for staged in pathlib.Path(folder).rglob(".artifact.uploading.*"):
-            try:
-                size = staged.stat().st_size
-            except FileNotFoundError:
-                continue
-            if size >= given.kill_staging:
-                return {"staging": str(staged), "bytes": size}
+    if given.kill_written is not None:
+        for written, unfinished in unfinished_files(folder, facts["files"]):
+            if unfinished >= given.kill_written:
+                return {"path": str(written), "bytes": unfinished}
     return None
 
 
@@ -45,14 +60,15 @@ def kill_when_due(given, facts):
     store = folder = None
     if given.kill_parts is not None:
         store = lab.store_at(facts["artifact_uri"], given.destination, given.store_endpoint)
-    if given.kill_staging is not None:
+    if given.kill_written is not None:
         folder = lab.store_at(facts["artifact_uri"], given.destination).base
     while True:
-        found = due(given, store, folder)
+        found = due(given, store, folder, facts)
         if found is None and given.kill_after is not None and time.monotonic() - started >= given.kill_after:
             found = {"after": given.kill_after}
         if found is not None:
-            lab.tell("killing", **found, **facts)
+            ids = {name: value for name, value in facts.items() if name != "files"}
+            lab.tell("killing", **found, **ids)
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(0.002)
 
@@ -61,15 +77,15 @@ parser = lab.arguments(lab.parser(__doc__))
 parser.add_argument("--destination", help="where a proxying server keeps its artifacts: a folder or s3://...")
 parser.add_argument("--store-endpoint", help="the S3 endpoint to look at, where the client's own goes through a slow link")
 parser.add_argument("--kill-parts", type=int, metavar="K", help="SIGKILL when an upload is open with K parts or more")
-parser.add_argument("--kill-staging", type=int, metavar="BYTES", help="SIGKILL when a folder store has staged so many bytes")
+parser.add_argument("--kill-written", type=int, metavar="BYTES", help="SIGKILL when a folder store holds so much of an unfinished file")
 parser.add_argument("--kill-after", type=float, metavar="SECONDS", help="SIGKILL so long after the upload began")
 given = parser.parse_args()
-to_be_killed = any(how is not None for how in (given.kill_parts, given.kill_staging, given.kill_after))
+to_be_killed = any(how is not None for how in (given.kill_parts, given.kill_written, given.kill_after))
 
 
 def before_upload(facts):
     if to_be_killed:
-        threading.Thread(target=kill_when_due, args=(given, dict(facts)), daemon=True).start()
+        threading.Thread(target=kill_when_due, args=(given, facts), daemon=True).start()
 
 
 lab.log_model(given, before_upload)
