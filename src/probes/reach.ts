@@ -54,7 +54,8 @@ const ask = async (
   const client = new Client(url.origin, {
     pipelining: 0,
     connect: (_: unknown, done: (error: Error | null, socket: null | Connection['socket']) => void) =>
-      done(null, connection.socket),
+      // Not at once: undici would overlook a socket that is there before it waits for one.
+      setImmediate(done, null, connection.socket),
   } as Client.Options)
   const start = performance.now()
   try {
@@ -130,7 +131,7 @@ const whyHttp = (error: unknown, timedOut: boolean, url: URL, options: ReachOpti
       todo: 'Look whether the server hangs or is overloaded, and read the log of the proxy in front of it',
     }
   }
-  if (code?.startsWith('HPE_')) {
+  if (code?.startsWith('HPE_') || (error as Error).name === 'HTTPParserError') {
     return {
       why: `answered garbage: what ${url.host} sent is not HTTP`,
       todo:

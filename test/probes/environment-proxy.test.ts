@@ -1,0 +1,61 @@
+import { execFileSync } from 'node:child_process'
+import { expect, test } from 'vitest'
+import { environmentProxy, proxyHeaders, proxyOrigin } from '../../src/probes/environment-proxy.ts'
+
+const through = (url: string, env: Record<string, string>): string | undefined => {
+  const proxy = environmentProxy(new URL(url), env)
+  return proxy && proxyOrigin(proxy)
+}
+const p = { HTTP_PROXY: 'http://p:3128', HTTPS_PROXY: 'http://s:3128' }
+
+/** What Python's own reading of the environment says (requests takes it from there). */
+const python = (url: string, env: Record<string, string>): string | undefined => {
+  const script = [
+    'import sys, urllib.request as u, urllib.parse as p',
+    'url = p.urlsplit(sys.argv[1])',
+    'found = {} if u.proxy_bypass_environment(url.netloc) else u.getproxies_environment()',
+    "print(found.get(url.scheme) or found.get('all') or '')",
+  ].join('\n')
+  const said = execFileSync('python3', ['-c', script, url], {
+    env: { PATH: process.env.PATH ?? '', ...env },
+    encoding: 'utf8',
+  })
+  return said.trim() || undefined
+}
+
+test.each<[string, Record<string, string>, string | undefined]>([
+  ['http://a.corp/', {}, undefined],
+  ['http://a.corp/', p, 'http://p:3128'],
+  ['https://a.corp/', p, 'http://s:3128'],
+  ['http://a.corp/', { HTTP_PROXY: 'http://big:1', http_proxy: 'http://small:1' }, 'http://small:1'],
+  ['http://a.corp/', { HTTP_PROXY: 'http://big:1', http_proxy: '' }, undefined],
+  ['https://a.corp/', { ALL_PROXY: 'http://all:1' }, 'http://all:1'],
+  ['https://a.corp/', { ...p, ALL_PROXY: 'http://all:1' }, 'http://s:3128'],
+  ['http://a.corp/', { ...p, NO_PROXY: 'a.corp' }, undefined],
+  ['http://a.corp/', { ...p, NO_PROXY: '.corp' }, undefined],
+  ['http://a.corp/', { ...p, NO_PROXY: 'b.corp, corp' }, undefined],
+  ['http://a.corp/', { ...p, NO_PROXY: 'other' }, 'http://p:3128'],
+  ['http://a.corp:81/', { ...p, NO_PROXY: 'a.corp:81' }, undefined],
+  ['http://a.corp:81/', { ...p, NO_PROXY: 'a.corp:82' }, 'http://p:3128'],
+  ['http://a.corp/', { ...p, NO_PROXY: '*' }, undefined],
+  ['http://127.0.0.1:5000/', { ...p, NO_PROXY: 'localhost,127.0.0.1' }, undefined],
+])('%s with %j goes through %s, as Python says', (url, env, expected) => {
+  expect(through(url, env)).toBe(expected)
+  expect(python(url, env)).toBe(expected)
+})
+
+test('networks in NO_PROXY, which requests adds to what Python reads', () => {
+  expect(through('http://10.1.2.3/', { ...p, NO_PROXY: '10.0.0.0/8' })).toBeUndefined()
+  expect(through('http://11.1.2.3/', { ...p, NO_PROXY: '10.0.0.0/8' })).toBe('http://p:3128')
+  expect(through('http://192.168.1.129/', { ...p, NO_PROXY: '192.168.1.128/25' })).toBeUndefined()
+  expect(through('http://192.168.1.127/', { ...p, NO_PROXY: '192.168.1.128/25' })).toBe('http://p:3128')
+})
+
+test('user and password go into a header and nowhere else', () => {
+  const proxy = environmentProxy(new URL('http://a.corp/'), { http_proxy: 'me:s%40crt@p:3128' })
+  if (!proxy) throw new Error('no proxy found')
+  expect(proxyOrigin(proxy)).toBe('http://p:3128')
+  expect(proxyHeaders(proxy)).toEqual({
+    'proxy-authorization': `Basic ${Buffer.from('me:s@crt').toString('base64')}`,
+  })
+})
