@@ -6,6 +6,8 @@ import { onFreePorts } from './ports.ts'
 import { type Running, serve } from './running.ts'
 import { freshDir } from './scratch.ts'
 
+const require = createRequire(import.meta.url)
+
 export interface Azurite extends Running {
   readonly url: string
   readonly connectionString: string
@@ -13,7 +15,7 @@ export interface Azurite extends Running {
 
 /** Azurite's blob service. What was written in the last ten seconds is lost when it is killed. */
 export async function startAzurite(): Promise<Azurite> {
-  const main = join(dirname(createRequire(import.meta.url).resolve('azurite/package.json')), 'dist/src/blob/main.js')
+  const main = join(dirname(require.resolve('azurite/package.json')), 'dist/src/blob/main.js')
   const account = 'labaccount'
   const key = randomBytes(64).toString('base64')
   return onFreePorts(1, async (port) => {

@@ -47,9 +47,7 @@ function options() {
   }
 }
 
-async function main(): Promise<void> {
-  const asked = options()
-  if (asked.help) return void process.stdout.write(USAGE)
+async function bringUp(asked: ReturnType<typeof options>): Promise<void> {
   const interrupted = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
   })
@@ -91,10 +89,12 @@ async function main(): Promise<void> {
   }
 }
 
+let asked: ReturnType<typeof options> | undefined
 try {
-  await main()
+  asked = options()
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error)
-  console.error(USAGE)
+  console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
   process.exitCode = 2
 }
+if (asked?.help) process.stdout.write(USAGE)
+else if (asked !== undefined) await bringUp(asked)

@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemProgram } from './apt.ts'
@@ -33,7 +32,7 @@ export async function startNginx(options: NginxOptions): Promise<Nginx> {
   return onFreePorts(1, async (port) => {
     const dir = await freshDir('nginx')
     for (const name of ['body', 'proxy', 'other']) await mkdir(join(dir, name))
-    const ca = options.tls ? makeCertificate(dir) : undefined
+    const ca = options.tls ? makeCertificate(await systemProgram('openssl', 'openssl'), dir) : undefined
     await writeFile(join(dir, 'nginx.conf'), configuration(options, dir, port))
     const url = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`
     const running = await serve({
@@ -82,11 +81,10 @@ http {
 }
 
 /** A certificate that is its own CA, good for a year; gives the path of the CA file. */
-function makeCertificate(dir: string): string {
+function makeCertificate(openssl: string, dir: string): string {
   const cert = join(dir, 'cert.pem')
   const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost']
   const key = ['-newkey', 'rsa:2048', '-nodes', '-keyout', join(dir, 'key.pem')]
-  execFileSync('openssl', ['req', '-x509', ...key, '-out', cert, '-days', '365', ...subject], { stdio: 'ignore' })
-  if (!existsSync(cert)) throw new Error('openssl made no certificate')
+  execFileSync(openssl, ['req', '-x509', ...key, '-out', cert, '-days', '365', ...subject], { stdio: 'ignore' })
   return cert
 }

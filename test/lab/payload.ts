@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { closeSync, openSync, writeSync } from 'node:fs'
 
 const BLOCK = 1 << 20
 
@@ -15,14 +14,4 @@ export function payloadSha256(seed: string, size: number): string {
   const hash = createHash('sha256')
   for (const block of blocks(seed, size)) hash.update(block)
   return hash.digest('hex')
-}
-
-/** Writes the same payload to a file. `size` in bytes. */
-export function writePayload(path: string, seed: string, size: number): void {
-  const file = openSync(path, 'w')
-  try {
-    for (const block of blocks(seed, size)) writeSync(file, block)
-  } finally {
-    closeSync(file)
-  }
 }

@@ -8,7 +8,7 @@ const HIGHEST = 32_000
 const given = new Set<number>()
 
 /** Ports on 127.0.0.1 that nothing listens on now, never the same one twice from this process. */
-export async function freePorts(count: number): Promise<number[]> {
+async function freePorts(count: number): Promise<number[]> {
   const found: number[] = []
   while (found.length < count) {
     const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST))

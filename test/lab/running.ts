@@ -29,7 +29,7 @@ export interface Command {
   readonly remove?: string
 }
 
-export interface Watched {
+interface Watched {
   readonly pid: number
   readonly ended: Promise<Ended>
   order(word: 'stop' | 'kill'): void
@@ -58,7 +58,7 @@ export function cleanEnv(more: Record<string, string> = {}): Record<string, stri
 }
 
 /** Starts a command under its watchdog. Throws when the command cannot be started. */
-export async function watch(what: Command): Promise<Watched> {
+async function watch(what: Command): Promise<Watched> {
   const remove = what.remove === undefined ? [] : ['--remove', what.remove]
   const options = ['--stdout', what.stdout, '--stderr', what.stderr, '--cwd', what.cwd, ...remove]
   const dog = spawn('python3', ['-S', '-E', WATCHDOG, ...options, '--', ...what.command], {

@@ -3,7 +3,7 @@ import { onFreePorts } from './ports.ts'
 import { type Running, serve } from './running.ts'
 import { freshDir } from './scratch.ts'
 
-export interface Toxic {
+interface Toxic {
   readonly type: 'latency' | 'bandwidth' | 'timeout' | 'reset_peer' | 'limit_data' | 'slicer' | 'slow_close'
   /** `downstream` unless told: from the server to the client. */
   readonly stream?: 'upstream' | 'downstream'
@@ -13,7 +13,7 @@ export interface Toxic {
   readonly attributes?: Readonly<Record<string, number>>
 }
 
-export interface ToxicLink {
+interface ToxicLink {
   readonly url: string
   readonly name: string
   /** Works on connections that are open already, too. */
