@@ -10,6 +10,7 @@ import reach from './network/reach.ts'
 import storeReach from './network/store-reach.ts'
 import bodyLimit from './proxy/body-limit.ts'
 import artifactRoute from './server/artifact-route.ts'
+import multipart from './store/multipart.ts'
 
 export const checks: readonly Check[] = [
   tempDisk,
@@ -18,6 +19,7 @@ export const checks: readonly Check[] = [
   storeReach,
   artifactRoute,
   bodyLimit,
+  multipart,
   missingFiles,
   sizeMismatch,
   unfinishedUploads,

@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, link, lstat, open, rename, statfs, unlink } from 'node:fs/promises'
+import { type FileHandle, link, lstat, open, rename, rmdir, statfs, unlink } from 'node:fs/promises'
 import { Trouble } from '../errors.ts'
 import { bytes as inWords } from '../words.ts'
 import { hasCode } from './folder-trouble.ts'
@@ -14,7 +14,8 @@ export interface FolderAccess {
   readonly root: string
   /** Closed with the store. */
   readonly handles: Set<FileHandle>
-  locate(path: string, make?: boolean): Promise<string>
+  /** With `made`, folders that are missing are made and noted there. */
+  locate(path: string, made?: string[]): Promise<string>
   trying<T>(what: string, act: () => Promise<T>): Promise<T>
   /** Keeps the checksum of a file that was just read in full, so that it is not read twice. */
   proved(path: string, is: Stats, crc32: number): void
@@ -32,7 +33,8 @@ const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants
 export const createStaged = (access: FolderAccess, path: string, plan: Plan): Promise<OpenUpload> =>
   access.trying(`cannot begin to write ${path}`, async () => {
     const id = newStagedName(path)
-    const at = await access.locate(join(folderOf(path), id), true)
+    const made: string[] = []
+    const at = await access.locate(join(folderOf(path), id), made)
     const disk = await statfs(access.root)
     const free = disk.bavail * disk.bsize
     if (free < plan.sourceSize) {
@@ -45,7 +47,7 @@ export const createStaged = (access: FolderAccess, path: string, plan: Plan): Pr
     }
     // 0666 under the umask, as MLflow gives its own artifacts.
     const handle = await open(at, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666)
-    return stagedUpload(access, path, id, plan, handle)
+    return stagedUpload(access, path, id, plan, handle, made)
   })
 
 /** Takes up a staging file again, this tool's or MLflow's own. Undefined when it is gone or `id` is no staging name. */
@@ -59,7 +61,7 @@ export const openStaged = (
     if (!isStaged(id) || id.includes('/')) return undefined
     try {
       const handle = await open(await access.locate(join(folderOf(path), id)), O_RDWR | O_NOFOLLOW | O_NONBLOCK)
-      if ((await handle.stat()).isFile()) return stagedUpload(access, path, id, plan, handle)
+      if ((await handle.stat()).isFile()) return stagedUpload(access, path, id, plan, handle, [])
       await handle.close()
     } catch (error) {
       if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error
@@ -67,7 +69,14 @@ export const openStaged = (
     return undefined
   })
 
-const stagedUpload = (access: FolderAccess, path: string, id: string, plan: Plan, handle: FileHandle): OpenUpload => {
+const stagedUpload = (
+  access: FolderAccess,
+  path: string,
+  id: string,
+  plan: Plan,
+  handle: FileHandle,
+  made: readonly string[],
+): OpenUpload => {
   access.handles.add(handle)
   const staged = join(folderOf(path), id)
   const release = async () => {
@@ -132,6 +141,8 @@ const stagedUpload = (access: FolderAccess, path: string, id: string, plan: Plan
         if (access.handles.has(handle)) await release()
         const at = await access.locate(staged).catch(gone)
         if (at !== undefined) await unlink(at).catch(gone)
+        // Folders that were made for this upload alone go with it; others have filled them meanwhile.
+        for (const folder of made.toReversed()) await rmdir(folder).catch(() => {})
       }),
   }
 }

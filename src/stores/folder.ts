@@ -25,6 +25,22 @@ const storedFile = (path: string, is: Stats): StoredFile => ({ path, size: is.si
 /** What tells that a file is still the one whose checksum was computed. */
 const sameFile = (is: Stats): string => `${is.dev}:${is.ino}:${is.size}:${is.mtimeMs}`
 
+const makeFolder = async (at: string, made: string[]): Promise<void> => {
+  try {
+    await mkdir(at)
+    made.push(at)
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error
+  }
+}
+
+const makeRoot = async (root: string, made: string[]): Promise<void> => {
+  const first = await mkdir(root, { recursive: true })
+  if (first === undefined) return
+  made.push(first)
+  for (let at = first; at !== root; made.push(at)) at = join(at, root.slice(at.length + 1).split('/')[0] ?? '')
+}
+
 /**
  * A folder as an artifact store, laid out as MLflow lays it out. Symbolic links below the root are neither listed nor
  * followed; the root itself may be one. `dir` may not exist yet: an upload creates it.
@@ -49,25 +65,21 @@ export const folderStore = async (dir: string, reached: string): Promise<Store> 
     throw error
   }
 
-  /** The absolute path of a folder, once it and each folder on the way were seen to be real ones. `make` makes those that are missing. */
-  const realFolder = async (path: string, make: boolean): Promise<string> => {
+  /** The absolute path of a folder, once it and each folder on the way were seen to be real ones. With `made`, missing ones are made and noted there. */
+  const realFolder = async (path: string, made?: string[]): Promise<string> => {
     let at = root
-    if (make) await mkdir(root, { recursive: true })
+    if (made !== undefined) await makeRoot(root, made)
     for (const name of path === '' ? [] : path.split('/')) {
       at = `${at}/${name}`
-      if (make) {
-        await mkdir(at).catch((error: unknown) => {
-          if (!hasCode(error, 'EEXIST')) throw error
-        })
-      }
+      if (made !== undefined) await makeFolder(at, made)
       const is = await lstat(at)
       if (is.isSymbolicLink()) throw Object.assign(new Error('symbolic link'), { code: 'ELOOP' })
       if (!is.isDirectory()) throw Object.assign(new Error('not a folder'), { code: 'ENOTDIR' })
     }
     return at
   }
-  const locate = async (path: string, make = false): Promise<string> =>
-    `${await realFolder(folderOf(path), make)}/${baseOf(path)}`
+  const locate = async (path: string, made?: string[]): Promise<string> =>
+    `${await realFolder(folderOf(path), made)}/${baseOf(path)}`
   const statFile = async (path: string): Promise<Stats | undefined> => {
     const is = await locate(path)
       .then((at) => lstat(at))
@@ -84,7 +96,7 @@ export const folderStore = async (dir: string, reached: string): Promise<Store> 
   async function* walk(folder: string, deep: boolean, signal?: AbortSignal): AsyncIterable<[path: string, is: Stats]> {
     const waiting = [folder]
     for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
-      const entries = await realFolder(at, false)
+      const entries = await realFolder(at)
         .then((dir) => opendir(dir))
         .catch(missing)
       if (entries === undefined) continue

@@ -111,6 +111,22 @@ test('a file larger than the disk has room for is refused before the first byte'
   expect(await readdir(dir)).toEqual([])
 })
 
+test('an upload that is given up leaves no folder behind, and keeps those that others use', async () => {
+  await mkdir(`${dir}/kept`)
+  const store = await folderStore(`${dir}/kept/not/there`, 'test')
+  const plan = { sourceSize: 1, partSize: 1 }
+  const upload = await store.openUpload('a/b/file', plan)
+  const other = await store.openUpload('a/other', plan)
+  await upload.abort()
+  expect(await readdir(`${dir}/kept/not/there/a`)).toHaveLength(1)
+  await other.send(1, Buffer.from('x'), crc32('x'))
+  await other.complete([], { size: 1, crc32: crc32('x'), ifAbsent: true })
+  expect(await readdir(`${dir}/kept/not/there/a`)).toEqual(['other'])
+  const alone = await (await folderStore(`${dir}/kept/new/root`, 'test')).openUpload('f', plan)
+  await alone.abort()
+  expect(await readdir(`${dir}/kept`)).toEqual(['not'])
+})
+
 test('a name so long that the staging name cannot carry it still arrives', async () => {
   const store = await folderStore(dir, 'test')
   const name = 'n'.repeat(250)

@@ -1,0 +1,99 @@
+import { defineCheck, type Finding, type Severity } from '../../src/check.ts'
+import { multipartCanary, store, target } from '../../src/needs/declarations.ts'
+
+type Step = 'create' | 'upload-part' | 'list-parts' | 'list-uploads' | 'abort'
+
+/** What each step is for, how much its failure weighs, and the IAM action that S3 asks for. */
+const steps: Readonly<Record<Step, { doing: string; costs: string; severity: Severity; action: string }>> = {
+  create: {
+    doing: 'Beginning a multipart upload',
+    costs: 'large files cannot be uploaded',
+    severity: 'error',
+    action: 's3:PutObject',
+  },
+  'upload-part': {
+    doing: 'Sending a part of a multipart upload',
+    costs: 'large files cannot be uploaded',
+    severity: 'error',
+    action: 's3:PutObject',
+  },
+  'list-parts': {
+    doing: 'Listing the parts of a multipart upload',
+    costs: 'scan cannot size an abandoned upload, and repair cannot go on with it',
+    severity: 'warning',
+    action: 's3:ListMultipartUploadParts',
+  },
+  'list-uploads': {
+    doing: 'Listing the unfinished multipart uploads',
+    costs: 'scan cannot find abandoned uploads',
+    severity: 'warning',
+    action: 's3:ListBucketMultipartUploads',
+  },
+  abort: {
+    doing: 'Aborting a multipart upload',
+    costs: 'what a failed upload has sent stays and is paid for; so does the small part that this check sent',
+    severity: 'warning',
+    action: 's3:AbortMultipartUpload',
+  },
+}
+
+/** One statement of an IAM policy, as short as it works. */
+const statement = (uri: string, action: string): string => {
+  const [bucket = '', ...rest] = uri.replace(/^s3:\/\//, '').split('/')
+  const onBucket = action === 's3:ListBucketMultipartUploads'
+  const object = [bucket, ...rest, '*'].filter((part) => part !== '').join('/')
+  const Resource = `arn:aws:s3:::${onBucket ? bucket : object}`
+  return JSON.stringify({ Effect: 'Allow', Action: action, Resource })
+}
+
+const facts = { step: 'text', took: 'ms' } as const
+
+export default defineCheck({
+  id: 'store/multipart',
+  title: 'The store begins, lists and aborts a multipart upload',
+  severity: 'error',
+  on: ['check'],
+  needs: [target, store, multipartCanary],
+  wants: [],
+  facts,
+  explain: {
+    measures:
+      'Begins a multipart upload below the artifact root, sends one part of some bytes, lists the parts and the unfinished uploads, and aborts it. It is never completed, so no object is written; canaries that a killed run of the same user left more than an hour ago are aborted first. On a folder the same is done with a staged file.',
+    breaks:
+      'Policies often allow PutObject alone: small files pass, and the first large one fails, or fails and leaves its parts behind, because AbortMultipartUpload was forgotten.',
+    remedy:
+      'The finding names the permission that was missing. All five steps need s3:PutObject, s3:ListMultipartUploadParts, s3:ListBucketMultipartUploads and s3:AbortMultipartUpload.',
+  },
+  async *run({ target, store, multipartCanary: canary }) {
+    for (const { step, ms, trouble } of canary.steps) {
+      if (trouble === undefined) continue
+      const { doing, costs, severity, action } = steps[step]
+      const denied = trouble.kind === 'denied' && store.kind === 's3'
+      const finding: Finding<typeof facts> = {
+        kind: 'finding',
+        at: target.name,
+        says: `${doing} in ${store.uri} failed: ${trouble.why}; ${costs}`,
+        severity,
+        facts: { step, took: ms },
+        remedy: {
+          text: denied
+            ? `Allow ${trouble.action ?? action} to the credentials in use, for instance by this statement in their IAM policy: ${statement(store.uri, trouble.action ?? action)}.`
+            : `${trouble.todo}.`,
+        },
+      }
+      yield finding
+    }
+    if (canary.listedByPrefix === false) {
+      yield {
+        kind: 'gap',
+        at: target.name,
+        cannot: 'see',
+        because: canary.listedByKey
+          ? 'this store lists an unfinished upload only by its exact key, so abandoned uploads of files that nobody names stay unseen'
+          : 'this store does not list unfinished uploads',
+        unexpected: false,
+        about: 'orphans',
+      }
+    }
+  },
+})
