@@ -163,7 +163,7 @@ const run = async (job: Job): Promise<Transferred> => {
   }
   const search = {
     ...{ store, path, source, left: journal.left, budget: { memoryBytes, concurrency }, adopt, settleMs, signal },
-    sightings: transfer.sightings ?? new Map(),
+    ...{ sightings: transfer.sightings ?? new Map(), patience },
   }
   const found = await takeUp(search)
   if (found !== undefined) return sendInParts(job, found)

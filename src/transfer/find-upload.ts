@@ -5,6 +5,7 @@ import { digestRange, md5In, scratch } from './digest.ts'
 import type { Source } from './identity.ts'
 import { sameIdentity } from './identity.ts'
 import type { JournalContent, JournalPart } from './journal.ts'
+import { type Patience, withRetry } from './retry.ts'
 import { type Candidate, type Sightings, settled } from './settle.ts'
 
 /** The upload to go on with, and which of its parts need not be sent. */
@@ -26,6 +27,7 @@ export interface Search {
   readonly adopt: boolean
   readonly settleMs: number
   readonly sightings: Sightings
+  readonly patience: Patience
   readonly signal: AbortSignal | undefined
 }
 
@@ -134,8 +136,8 @@ export const takeUp = async (search: Search): Promise<Found | undefined> => {
   return (await fromJournal(search, own)) ?? (search.adopt ? adopted(search, own) : undefined)
 }
 
-export const begin = async ({ source, store, path, budget, signal }: Search): Promise<Found> => {
+export const begin = async ({ source, store, path, budget, signal, patience }: Search): Promise<Found> => {
   const plan = planChunks(source.size, store.limits, budget)
-  const upload = await store.openUpload(path, cutOf(plan), signal)
+  const upload = await withRetry(() => store.openUpload(path, cutOf(plan), signal), patience, signal)
   return { upload, plan, held: new Map(), from: 'new' }
 }
