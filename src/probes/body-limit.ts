@@ -20,7 +20,7 @@ const top = 2 ** 40
  *
  * No byte of a body is ever sent, and nothing is left behind (`declared-size.ts`). What judges a size only by counting
  * the bytes that arrive cannot be seen this way. At most 60 requests: the power of two first, then bisection within it,
- * and each of the two figures is asked for again at the end.
+ * and each of the two figures is asked for again three times at the end.
  * Throws `Trouble`: `unreachable`, `unauthenticated`, `denied`, `not-found`, `unavailable`, `unsupported` when nothing
  * answers before the body, `unexpected-answer` when the answers contradict each other or are redirects.
  */
@@ -51,15 +51,18 @@ export const bodyLimit = async (address: string | URL, options: BodyLimitOptions
     if (await asked.passes(middle)) accepted = middle
     else refused = middle
   }
+  // In a row each, so that two proxies that take turns both get to answer.
   for (let again = 0; again < confirmations; again += 1) {
     if (await asked.passes(refused)) throw asked.contradiction(refused)
+  }
+  for (let again = 0; again < confirmations; again += 1) {
     if (!(await asked.passes(accepted))) throw asked.contradiction(accepted)
   }
   return { accepted, refused, ...asked.refusal(), requests: asked.requests }
 }
 
-/** Enough to notice two proxies with different limits that take turns. */
-const confirmations = 2
+/** How often each of the two figures is asked for again: different limits on several proxies behind one address show here. */
+const confirmations = 3
 
 /** How often a connection that is closed without a word, or a busy answer, is asked again. */
 const repeats = 3

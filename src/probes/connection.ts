@@ -158,7 +158,7 @@ const pause = (ms: number, signal: AbortSignal): Promise<void> =>
 
 const attempt = (address: string, port: number, signal: AbortSignal): Promise<Socket> =>
   new Promise((resolve, reject) => {
-    const socket = connectTcp({ host: address, port, noDelay: true })
+    const socket = connectTcp({ host: address, port, noDelay: true, allowHalfOpen: true })
     const stop = (): void => {
       socket.destroy()
       reject(signal.reason)

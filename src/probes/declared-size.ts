@@ -31,6 +31,8 @@ export interface DeclareOptions extends ConnectionOptions {
  */
 export const declare = async (url: URL, bytes: number, options: DeclareOptions): Promise<Reply> => {
   const connection = await openConnection(url, { addresses: [], ms: {} }, options)
+  // Node's client closes the connection cleanly once an answer is complete.
+  connection.socket.destroySoon = connection.reset
   const start = performance.now()
   const ms = (): number => performance.now() - start
   const patience = AbortSignal.timeout(options.patienceMs ?? options.timeoutMs)
