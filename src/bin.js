@@ -7,6 +7,14 @@ if (major < 22 || (major === 22 && minor < 19)) {
   )
   process.exitCode = 2
 } else {
-  const { main } = await import('./cli.ts')
-  process.exitCode = await main(process.argv.slice(2))
+  // Whatever goes wrong beyond all handling must not look like exit code 1, "findings remain": health is unknown.
+  try {
+    const { main } = await import('./cli.ts')
+    process.exitCode = await main(process.argv.slice(2))
+  } catch (error) {
+    process.stderr.write(
+      `mlflow-doctor itself failed: ${error instanceof Error ? error.name : 'unknown error'}. Please report it.\n`,
+    )
+    process.exitCode = 3
+  }
 }

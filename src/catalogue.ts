@@ -1,16 +1,14 @@
 /** Everything that is told about checks, as pure functions of their declarations: list, explain, the docs page, the units. */
-import type { Check, Need, Unit } from './check.ts'
+import type { Check, Unit } from './check.ts'
 import { isPerTarget, touchesOf } from './run.ts'
 
 /** Where the explanation of a check stands; the fragment is its id, as the headings of the page are. */
 export const docsOf = (id: string): string => `checks/README.md#${id.replace('/', '')}`
 
-const needsOf = (check: Check): Need[] => [...check.needs, ...check.wants]
-
 /** Fact name to unit, over checks and their needs. Throws when one name has two units: a figure must mean one thing. */
 export const unitsOf = (checks: readonly Check[]): Record<string, Unit> => {
   const units: Record<string, Unit> = {}
-  for (const facts of checks.flatMap((check) => [check.facts, ...needsOf(check).map((need) => need.facts)])) {
+  for (const facts of checks.flatMap((check) => [check.facts, ...check.needs.map((need) => need.facts)])) {
     for (const [name, unit] of Object.entries(facts)) {
       if (units[name] !== undefined && units[name] !== unit) throw new Error(`the fact "${name}" has two units`)
       units[name] = unit
@@ -49,7 +47,7 @@ export interface Explained extends Listed {
 export const explained = (check: Check): Explained => ({
   ...listed(check),
   ...check.explain,
-  facts: Object.assign({}, ...needsOf(check).map((need) => need.facts), check.facts),
+  facts: Object.assign({}, ...check.needs.map((need) => need.facts), check.facts),
 })
 
 const touched: Readonly<Record<string, string>> = {

@@ -208,18 +208,18 @@ const openAll = async <Context>(
   progress: (says: string) => void,
 ): Promise<Record<string, unknown>> => {
   const on: Record<string, unknown> = {}
-  const take = (need: Need, opened: Opened) => {
+  for (const need of check.needs) {
+    const opened = await scope.open(need, progress)
     on[need.name] = opened.value
     for (const [name, value] of Object.entries((opened.facts ?? {}) as FactValues<Facts>)) {
       if (value !== undefined) measured[name] = value
     }
   }
-  for (const need of check.needs) take(need, await scope.open(need, progress))
   for (const want of check.wants) {
     on[want.name] = undefined
     if (exceeds(want.touches, mayTouch)) continue
     try {
-      take(want, await scope.open(want, progress))
+      on[want.name] = (await scope.open(want, progress)).value
     } catch (error) {
       if (!(error instanceof NotApplicable || error instanceof Trouble)) throw error
     }

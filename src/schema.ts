@@ -71,7 +71,7 @@ const checkOf = (check: Check): Schema =>
     {
       target: text,
       reason: text,
-      measured: factsOf(Object.assign({}, ...[...check.needs, ...check.wants].map((need) => need.facts))),
+      measured: factsOf(Object.assign({}, ...check.needs.map((need) => need.facts))),
     },
   )
 

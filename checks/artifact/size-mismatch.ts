@@ -45,6 +45,17 @@ export default defineCheck({
         ...(stored < expected ? { wants: [{ want: 'file', target: target.name, path, bytes: expected }] } : {}),
       }
     }
+    const sized = modelFiles.filter(({ content }) => 'modelSize' in content && content.modelSize !== undefined)
+    if (sized.length === 0 && !localTree && listing.files.size > 0) {
+      yield {
+        kind: 'gap',
+        at: target.name,
+        cannot: 'prove',
+        because: 'neither an MLmodel with model_size_bytes nor a local folder says how large its files should be',
+        unexpected: false,
+        about: 'sizes',
+      }
+    }
     for (const { folder, content } of modelFiles) {
       if ('malformed' in content || content.modelSize === undefined) continue
       let stored = 0
@@ -61,7 +72,7 @@ export default defineCheck({
       yield {
         kind: 'finding',
         at: `${target.name}/${folder.replace(/\/$/, '')}`.replace(/\/$/, ''),
-        says: `${bytes(stored)} of ${bytes(expected)} are stored: ${exactBytes(expected - stored)} are missing`,
+        says: `${stored} of ${expected} bytes are stored, ${bytes(expected - stored)} are missing`,
         facts: { expected, stored, short: expected - stored },
         remedy: {
           text: 'Compare with the folder that the model was saved to; repair puts back what is missing or short.',

@@ -20,7 +20,7 @@ export default defineCheck({
     measures:
       'Finds the folder that Python picks for temporary files (TMPDIR, TEMP, TMP, then /tmp, /var/tmp, /usr/tmp and the working folder), by writing four bytes to it as Python does, and compares its free bytes and inodes with the planned upload. For log_model it asks for 1.1 times the size; log_artifact needs no room there.',
     breaks:
-      'log_model first saves the whole model to the temp folder and then uploads it. A folder that is full, read-only or short of inodes ends the call with "No space left on device" after training, before a byte is sent. Where the folder is in memory (tmpfs), the copy takes memory instead.',
+      'MLflow’s log_model first saves the whole model to the temp folder and then uploads it. A folder that is full, read-only or short of inodes ends the call with "No space left on device" after training, before a byte is sent. Where the folder is in memory (tmpfs), the copy takes memory instead.',
     remedy:
       'Point TMPDIR at a folder on a disk with enough room before the training process starts. A folder that TMPDIR names but that cannot be written to is passed over by Python without a word.',
   },

@@ -1,5 +1,5 @@
 import { defineCheck } from '../../src/check.ts'
-import { orphanAge, target } from '../../src/needs/declarations.ts'
+import { loggedModel, orphanAge, target } from '../../src/needs/declarations.ts'
 import { duration } from '../../src/words.ts'
 
 export default defineCheck({
@@ -7,9 +7,9 @@ export default defineCheck({
   title: 'The logged model is READY',
   severity: 'error',
   on: ['scan'],
-  needs: [target, orphanAge],
+  needs: [target, loggedModel, orphanAge],
   wants: [],
-  facts: { status: 'text', age: 'ms' },
+  facts: { modelStatus: 'text', age: 'ms' },
   explain: {
     measures: 'Reads the status of the logged model and the time of its last change from the tracking store.',
     breaks:
@@ -17,9 +17,8 @@ export default defineCheck({
     remedy:
       'Run `mlflow-doctor repair`: it puts back what is missing, and sets READY only when every file was verified. MLflow itself sets READY without looking at a single file.',
   },
-  async *run({ target, orphanAge }) {
-    const { model } = target
-    if (!model || model.status === 'READY' || model.status === 'UNKNOWN') return
+  async *run({ target, loggedModel: model, orphanAge }) {
+    if (model.status === 'READY' || model.status === 'UNKNOWN') return
     const changed = model.updatedAt ?? model.createdAt
     // Against this machine's clock: the tracking store tells no time of its own. A skew of hours only makes the wording milder.
     const age = changed === undefined ? undefined : Date.now() - changed
@@ -31,7 +30,7 @@ export default defineCheck({
         ? `it is PENDING, last changed ${age === undefined ? 'at an unknown time' : `${duration(Math.max(0, age))} ago`}: its upload may be in progress, or its client was killed`
         : `it is ${model.status}${age === undefined ? '' : `, unchanged for ${duration(Math.max(0, age))}`}`,
       severity: young ? 'info' : 'error',
-      facts: { status: model.status, ...(age === undefined ? {} : { age }) },
+      facts: { modelStatus: model.status, ...(age === undefined ? {} : { age }) },
       remedy: {
         text: 'When no training process is still writing it, repair puts back what is missing and sets it READY.',
         commands: [`mlflow-doctor repair ${target.name} --from DIR`],

@@ -5,7 +5,7 @@ import type { HostMemory, TempFolder } from '../host/types.ts'
 import type { ModelFile } from '../mlflow/mlmodel.ts'
 import type { Route } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
-import type { Settings, Target, Tracking } from '../mlflow/types.ts'
+import type { LoggedModel, Settings, Target, Tracking } from '../mlflow/types.ts'
 import type { MultipartCanary } from '../probes/multipart-canary.ts'
 import type { BodyLimit, Reach } from '../probes/types.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
@@ -89,6 +89,8 @@ export const localTree = need<LocalTree>()({
   facts: { localFiles: 'count' },
 })
 export const target = need<Target>()({ name: 'target', touches: 'reads', scope: 'target', facts: {} })
+/** The logged model that the target is; not applicable to runs and bare stores. */
+export const loggedModel = need<LoggedModel>()({ name: 'loggedModel', touches: 'reads', scope: 'target', facts: {} })
 export const route = need<Route>()({
   name: 'route',
   touches: 'reads',
@@ -125,7 +127,7 @@ export const orphanAge = need<number>()({
   name: 'orphanAge',
   touches: 'nothing',
   scope: 'run',
-  facts: { orphanAge: 'ms' },
+  facts: {},
 })
 /** Uploads that were begun below the root and neither completed nor aborted, with what their parts tell. */
 export interface UnfinishedUploads {

@@ -1,4 +1,5 @@
 /** How every declared need is opened. One line for each; the longer ones stand in files of their own. */
+import type { Facts, Need } from '../check.ts'
 import { NotApplicable } from '../errors.ts'
 import { hostMemory } from '../host/memory.ts'
 import { tempFolder } from '../host/temp.ts'
@@ -11,10 +12,10 @@ import type { Opener } from './opener.ts'
 import { opener } from './opener.ts'
 import { bodyLimitOpener, multipartCanaryOpener, storeReachOpener, trackingReachOpener } from './probed.ts'
 import { listingOpener, localTreeOpener, modelFilesOpener, storeOpener, unfinishedUploadsOpener } from './stored.ts'
-import { routeOpener, targetOpener } from './tracked.ts'
+import { loggedModelOpener, routeOpener, targetOpener } from './tracked.ts'
 
-const of = <V, F extends import('../check.ts').Facts>(
-  need: import('../check.ts').Need<string, V, F>,
+const of = <V, F extends Facts>(
+  need: Need<string, V, F>,
   open: Parameters<typeof opener<Needed, V, F>>[1],
 ): Opener<Needed> => opener<Needed, V, F>(need, open)
 
@@ -50,8 +51,8 @@ export const openers: readonly Opener<Needed>[] = [
       facts: { memoryAvailable: value.available, ...(value.limit === undefined ? {} : { memoryLimit: value.limit }) },
     }
   }),
-  of(needs.tracking, async ({ open, signal, context }) => {
-    const value = await openTracking(await open(needs.settings), { cwd: context.host.cwd, signal })
+  of(needs.tracking, async ({ open, signal }) => {
+    const value = await openTracking(await open(needs.settings), { signal })
     return { value, facts: { trackingUri: value.uri } }
   }),
   of(needs.server, async ({ open }) => {
@@ -70,6 +71,7 @@ export const openers: readonly Opener<Needed>[] = [
   }),
   trackingReachOpener,
   targetOpener,
+  loggedModelOpener,
   routeOpener,
   storeOpener,
   storeReachOpener,

@@ -4,12 +4,12 @@ import { NotApplicable, Trouble } from '../errors.ts'
 import { resolveRoute } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { destination, resolveTargets } from '../mlflow/target.ts'
-import { route, server, settings, target, tracking } from './declarations.ts'
+import { loggedModel, route, server, settings, target, tracking } from './declarations.ts'
 import type { Needed } from './needed.ts'
-import { opener } from './opener.ts'
+import { type Opening, opener } from './opener.ts'
 
 /** Where a new upload would go. A scan presets its targets, so this is opened by `check` alone. */
-export const targetOpener = opener(target, async ({ context, open, signal }: import('./opener.ts').Opening<Needed>) => {
+export const targetOpener = opener(target, async ({ context, open, signal }: Opening<Needed>) => {
   const tracked = await open(tracking)
   if (context.runId === undefined) return { value: await destination(await open(settings), tracked, signal) }
   for await (const found of resolveTargets({ kind: 'run', runId: context.runId }, tracked, signal))
@@ -22,7 +22,7 @@ export const targetOpener = opener(target, async ({ context, open, signal }: imp
   })
 })
 
-export const routeOpener = opener(route, async ({ open }: import('./opener.ts').Opening<Needed>) => {
+export const routeOpener = opener(route, async ({ open }: Opening<Needed>) => {
   const spoken = await open(server).catch((error: unknown): TrackingServer | undefined => {
     if (error instanceof NotApplicable) return undefined
     throw error
@@ -30,4 +30,10 @@ export const routeOpener = opener(route, async ({ open }: import('./opener.ts').
   const value = await resolveRoute(await open(target), await open(settings), spoken)
   const { location, firstHop, proxied, multipart } = value
   return { value, facts: { location, firstHop, proxied, multipart } }
+})
+
+export const loggedModelOpener = opener(loggedModel, async ({ open }: Opening<Needed>) => {
+  const { model, name } = await open(target)
+  if (!model) throw new NotApplicable(`${name} is no logged model`)
+  return { value: model }
 })

@@ -26,15 +26,17 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
 
   const figure = (name: string, value: string | number | boolean): string => {
     const unit: Unit | undefined = report.units[name]
-    if (typeof value !== 'number') return `${name} ${line(String(value))}`
-    if (unit === 'bytes') return `${name} ${bytes(value)}`
-    if (unit === 'ms') return `${name} ${duration(value)}`
-    if (unit === 'bytesPerSecond') return `${name} ${bytes(value)}/s`
-    return `${name} ${value}`
+    const label = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+    if (typeof value === 'boolean') return value ? label : `not ${label}`
+    if (typeof value === 'string') return `${label} ${line(value)}`
+    if (unit === 'bytes') return `${label} ${bytes(value)}`
+    if (unit === 'ms') return `${label} ${duration(value)}`
+    if (unit === 'bytesPerSecond') return `${label} ${bytes(value)}/s`
+    return `${label} ${value}`
   }
-  const figures = (values: Readonly<Record<string, string | number | boolean | undefined>> | undefined): string =>
+  const figures = (values: CheckReport['measured']): string =>
     Object.entries(values ?? {})
-      .flatMap(([name, value]) => (value === undefined ? [] : [figure(name, value)]))
+      .map(([name, value]) => figure(name, value))
       .join(', ')
 
   const remedyLines = (remedy: { text: string; commands?: readonly string[] }, indent: string) => {
@@ -49,7 +51,8 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
   const check = (entry: CheckReport) => {
     if (entry.state === 'ok') {
       const measured = figures(entry.measured)
-      say(`  ${marks.ok} ${line(entry.title)}${measured ? paint.dim(` (${measured})`) : ''}`)
+      say(`  ${marks.ok} ${line(entry.title)}`)
+      if (measured && (verbose || report.command === 'check')) say(`    ${paint.dim(measured)}`)
     } else if (entry.state === 'skipped') {
       if (verbose) say(`  ${marks.skipped} ${paint.dim(`${entry.id} skipped: ${line(entry.reason ?? '')}`)}`)
     } else if (entry.state === 'blocked') {
@@ -72,9 +75,17 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
   const order = [...groups.keys()].sort((a, b) => Number(a !== undefined) - Number(b !== undefined))
   for (const target of order) {
     const entries = groups.get(target) ?? []
-    const silent = entries.every((entry) => entry.state === 'ok' || entry.state === 'skipped')
-    if (target !== undefined && silent && !verbose && order.length > 20) continue
-    say(paint.underline(target === undefined ? 'This machine and its server' : line(target)))
+    const healthy = entries.filter(({ state }) => state === 'ok' || state === 'skipped')
+    if (!verbose && healthy.length === entries.length && report.command !== 'check') {
+      // A scan looks at many artifact roots; a healthy one is worth one line.
+      const looked = entries.filter(({ state }) => state === 'ok')
+      if (target === undefined || looked.length === 0) continue
+      const objects = looked.map(({ measured }) => measured).find((measured) => measured?.objects !== undefined)
+      const size = objects ? `, ${count(Number(objects.objects), 'object')}, ${bytes(Number(objects.stored))}` : ''
+      say(`${marks.ok} ${line(target)}${paint.dim(` (${count(looked.length, 'check')} ok${size})`)}`)
+      continue
+    }
+    say(paint.underline(target === undefined ? 'This machine, the server and the store' : line(target)))
     const blocked = new Map<string, string[]>()
     for (const entry of entries) {
       if (entry.state !== 'blocked') check(entry)
@@ -89,6 +100,7 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
     }
     say()
   }
+  if (out.length > 0 && out.at(-1) !== '') say()
 
   const verdicts = { passes: marks.ok, fails: marks.error, 'at-risk': marks.warning, unknown: marks.blocked }
   const row = (entry: ForecastRow) => {

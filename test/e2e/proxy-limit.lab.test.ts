@@ -25,7 +25,7 @@ test('proxied behind nginx with a 1 MiB limit: forecast to the byte, found, repa
     expect(findings(scan, 'artifact/missing-files').map(({ at }) => at)).toContain(
       `models:/${lost.modelId}/artifacts/data.bin`,
     )
-    expect(findings(scan, 'model/status')[0]?.facts).toMatchObject({ status: 'UPLOAD_FAILED' })
+    expect(findings(scan, 'model/status')[0]?.facts).toMatchObject({ modelStatus: 'UPLOAD_FAILED' })
     // Without credentials nobody can see unfinished uploads behind a proxying server, and the report says so.
     expect(scan.covered.gaps).toContainEqual(expect.objectContaining({ about: 'orphans', unexpected: false }))
     const report = await repair(lost, env)
