@@ -20,8 +20,10 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await new Promise((done) => server.close(done))
 })
 
-/** `answer` gets the declared size and how many requests came before; undefined keeps silent. */
-const judging = async (answer: (bytes: number, before: number) => string | undefined): Promise<Seen> => {
+/** Gets the declared size and how many requests came before; undefined keeps silent. */
+type Judge = (bytes: number, before: number) => string | undefined
+
+const judging = async (answer: Judge): Promise<Seen> => {
   const heads: string[] = []
   const server = createServer((socket) => {
     sockets.push(socket)
@@ -56,8 +58,8 @@ const status = (code: number, headers = '', page = ''): string =>
   `HTTP/1.1 ${code} X\r\n${headers}content-length: ${page.length}\r\n\r\n${page}`
 const goOn = 'HTTP/1.1 100 Continue\r\n\r\n'
 const limitOf =
-  (max: number, refuse = status(413)) =>
-  (bytes: number) =>
+  (max: number, refuse = status(413)): Judge =>
+  (bytes) =>
     bytes > max ? refuse : goOn
 
 const options = { path: '/api/2.0/mlflow-artifacts/artifacts/0/x', timeoutMs: 5000, env: {} }
@@ -124,7 +126,7 @@ test('silence below a limit that refuses at once means waiting for the body', as
   expect(found).toMatchObject({ accepted: 50, refused: 51 })
 })
 
-test.each([
+test.each<[string, string, Judge, RegExp]>([
   ['unsupported', 'silence', () => undefined, /before its body/],
   ['unsupported', '417', () => status(417), /417/],
   ['unauthenticated', '401', () => status(401), /401/],
@@ -133,7 +135,7 @@ test.each([
   ['unexpected-answer', 'a redirect', () => status(302, 'location: /login\r\n'), /redirect/],
   ['unavailable', '503', () => status(503), /503/],
   ['unreachable', 'closing', () => '', /closed without an answer/],
-] as const)('%s is the trouble for %s', async (kind, _, answer, why) => {
+])('%s is the trouble for %s', async (kind, _, answer, why) => {
   const seen = await judging(answer)
   await expect(bodyLimit(seen.url, { ...options, timeoutMs: 300 })).rejects.toMatchObject({
     name: 'Trouble',
@@ -143,7 +145,7 @@ test.each([
 })
 
 test('two proxies with different limits that take turns are noticed', async () => {
-  const seen = await judging((bytes, before) => limitOf(before % 2 === 0 ? 1000 : 100_000)(bytes))
+  const seen = await judging((bytes, before) => limitOf(before % 2 === 0 ? 1000 : 100_000)(bytes, before))
   await expect(measure(seen)).rejects.toMatchObject({
     kind: 'unexpected-answer',
     why: expect.stringMatching(/let through once and refused once/),
