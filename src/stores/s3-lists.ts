@@ -82,6 +82,9 @@ export async function* listObjects(calls: S3Calls, prefix: string, signal?: Abor
   } while (token !== undefined)
 }
 
+/** The most that one page of uploads holds (docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html). */
+const mostUploads = 1000
+
 export interface ListedUpload {
   readonly key: string
   readonly id: string
@@ -100,10 +103,10 @@ interface Markers {
  */
 export async function* listUploads(calls: S3Calls, prefix: string, signal?: AbortSignal): AsyncIterable<ListedUpload> {
   const what = `cannot list the unfinished uploads of ${calls.uriOf(prefix)}`
-  const page = (markers: Markers, within: string) => {
+  const page = (markers: Markers, within: string, pageSize = calls.pageSize) => {
     const command = new ListMultipartUploadsCommand({
       ...calls.bucket,
-      ...(calls.pageSize === undefined ? {} : { MaxUploads: calls.pageSize }),
+      ...(pageSize === undefined ? {} : { MaxUploads: pageSize }),
       ...(within === '' ? {} : { Prefix: within }),
       EncodingType: 'url',
       ...markers,
@@ -132,7 +135,7 @@ export async function* listUploads(calls: S3Calls, prefix: string, signal?: Abor
       const { KeyMarker, UploadIdMarker } = markers
       const status = error instanceof Trouble ? error.status : undefined
       if (status !== 400 || UploadIdMarker === undefined || KeyMarker === undefined) throw error
-      const sameKey = await page({}, KeyMarker)
+      const sameKey = await page({}, KeyMarker, mostUploads)
       if (sameKey.IsTruncated === true) throw endless(what)
       yield* fresh(sameKey.Uploads ?? [], sameKey.EncodingType)
       got = await page({ KeyMarker }, prefix)

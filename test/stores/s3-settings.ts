@@ -7,6 +7,15 @@ import { parseS3Uri, s3Store } from '../../src/stores/s3.ts'
 import { connectS3 } from '../../src/stores/s3-client.ts'
 import type { Store } from '../../src/stores/store.ts'
 
+/** A store of the lab, as far as these tests need it. */
+export interface S3Place {
+  readonly endpoint: string
+  readonly accessKey: string
+  readonly secretKey: string
+  readonly region: string
+  readonly env: Record<string, string>
+}
+
 /** Settings as a user with these variables would have them. The SDK's credential chain reads the process's own environment, so they are set there as well. */
 export const settingsWith = (env: Readonly<Record<string, string>>, trackingUri = 'http://127.0.0.1:9'): Settings => {
   const all = { AWS_EC2_METADATA_DISABLED: 'true', AWS_PROFILE: '', HOME: '/nonexistent', ...env }
