@@ -11,13 +11,14 @@ const kills = 10
 test('a repair killed with -9 ten times at random moments ends byte-equal, and no part that the store held is sent again', async () => {
   const { mlflowS3, seaweed } = shared()
   const env = { ...(await home()), ...seaweed.env, MLFLOW_TRACKING_URI: mlflowS3.url }
+  const slowly = await startThrottle({ upstream: seaweed.endpoint, bytesPerSecond: 20_000_000 })
   const lost = await lose(
     [
       ...['--experiment', 'repair-killed', '--artifact-location', `s3://${mlflowS3.bucket}/repair-killed`],
-      ...['--file', `data.bin=${size}`, '--kill-parts', '1'],
+      ...['--file', `data.bin=${size}`, '--kill-parts', '1', '--store-endpoint', seaweed.endpoint],
     ],
-    env,
-  )
+    { ...env, MLFLOW_S3_ENDPOINT_URL: slowly.url },
+  ).finally(() => slowly.stop())
   const watching = await startWatchingProxy(seaweed.endpoint)
   // Slow enough that most kills meet an upload in progress.
   const slow = await startThrottle({ upstream: watching.url, bytesPerSecond: 25_000_000 })
