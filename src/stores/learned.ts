@@ -112,10 +112,11 @@ export const learnStore = async (
     const reached = `${connection.identity} at ${connection.endpoint}, where the signed addresses of ${server.uri} lead`
     const destination = place.key.slice(0, place.key.length - place.path.length).replace(/\/$/, '')
     try {
+      // The list first: its refusal says why, that of HEAD cannot.
       const all = s3Store(connection, { bucket: place.bucket, prefix: destination }, settings, reached)
-      const seen = await all.stat(place.path, around.signal)
       for await (const _ of all.list({ prefix: folderOf(place.path), ...(around.signal && { signal: around.signal }) }))
         break
+      const seen = await all.stat(place.path, around.signal)
       if (seen === undefined) throw notTheSame(place.endpoint)
       return {
         store: s3Store(connection, { bucket: place.bucket, prefix: join(destination, root) }, settings, reached),

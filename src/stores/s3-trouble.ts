@@ -129,11 +129,14 @@ export const s3Trouble = (doing: Doing, error: unknown): unknown => {
   })
 }
 
+/** What the SDK calls an answer without a body, such as every refusal of HEAD. */
+const nameless = ['Error', 'Unknown', 'UnknownError', 'NotFound', 'Forbidden']
+
 const saying = (error: S3ServiceException, status: number | undefined): string => {
   const words = quoted(error.message).replace(/\.+$/, '')
-  const code = /^[A-Za-z0-9]+$/.test(error.name) && error.name !== 'Error' ? error.name : 'an error'
+  const code = /^[A-Za-z0-9]+$/.test(error.name) && !nameless.includes(error.name) ? ` ${error.name}` : ''
   const said = words === '' || words === 'UnknownError' || words === error.name ? '' : `: ${words}`
-  return `the store answered ${code}${status === undefined ? '' : ` (${status})`}${said}`
+  return `the store answered${status === undefined ? '' : ` HTTP ${status}`}${code}${said}`
 }
 
 const byHowMuch = (offset: number | undefined): string =>
