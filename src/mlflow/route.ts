@@ -52,9 +52,10 @@ const proxiedParts = (settings: Settings, advertised: boolean): Parts => ({
 const s3Origin = (location: string, s3: Settings['s3']): string => {
   if (s3.endpoint !== undefined) return new URL(s3.endpoint).origin
   const region = s3.region ?? 'us-east-1'
-  return s3.addressing === 'path'
-    ? `https://s3.${region}.amazonaws.com`
-    : `https://${hostOf(location)}.s3.${region}.amazonaws.com`
+  const bucket = hostOf(location)
+  // boto3, too, puts a bucket with dots into the path: no wildcard certificate covers it.
+  const inPath = s3.addressing === 'path' || (s3.addressing === 'auto' && bucket.includes('.'))
+  return inPath ? `https://s3.${region}.amazonaws.com` : `https://${bucket}.s3.${region}.amazonaws.com`
 }
 
 /** What each store's own client library does with a large file when MLflow leaves its defaults alone. */
