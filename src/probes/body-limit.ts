@@ -15,12 +15,16 @@ export interface BodyLimitOptions extends DeclareOptions {
 /** 1 TiB: above any artifact, and well inside what nginx (off_t), Go (int64) and IIS parse as a length. */
 const top = 2 ** 40
 
+/** The largest size that rules with 32-bit figures see as it is: haproxy 2.6 takes `req.hdr_val(content-length)` of 1 TiB for 0. */
+const int32 = 2 ** 31 - 1
+
 /**
  * The largest request body, to the byte, that nothing on the way refuses by its declared size. Sizes in bytes.
  *
  * No byte of a body is ever sent, and nothing is left behind (`declared-size.ts`). What judges a size only by counting
  * the bytes that arrive cannot be seen this way. At most 60 requests: the power of two first, then bisection within it,
- * and each of the two figures is asked for again three times at the end.
+ * and each of the two figures is asked for again three times at the end. (A connection that is closed without a word is
+ * asked three times over, which can make it more.)
  * Throws `Trouble`: `unreachable`, `unauthenticated`, `denied`, `not-found`, `unavailable`, `unsupported` when nothing
  * answers before the body, `unexpected-answer` when the answers contradict each other or are redirects.
  */
@@ -29,16 +33,14 @@ export const bodyLimit = async (address: string | URL, options: BodyLimitOptions
   const url = new URL(`${base.pathname.replace(/\/+$/, '')}/${options.path.replace(/^\/+/, '')}`, base.origin)
   const asked = new Inquiry(url, options)
   const max = options.max ?? top
-  if (await asked.passes(max)) {
-    if (!(await asked.passes(max))) throw asked.contradiction(max)
-    return { accepted: max, requests: asked.requests }
-  }
+  const firstRefused = await asked.firstRefusal([max, ...(max > int32 ? [int32] : [])])
+  if (firstRefused === undefined) return { accepted: max, requests: asked.requests }
   if (!(await asked.passes(1))) {
     // A limit of nothing at all: whatever has a body is refused.
     return { accepted: 0, refused: 1, ...asked.refusal(), requests: asked.requests }
   }
   let accepted = 1
-  let refused = max
+  let refused = firstRefused
   // Limits span six decades: find the power of two first.
   while (refused > accepted * 2) {
     const middle = 2 ** Math.round((Math.log2(accepted) + Math.log2(refused)) / 2)
@@ -97,6 +99,15 @@ class Inquiry {
     const refused = await this.#refuses(reply, bytes)
     if (refused) this.#refused = reply
     return !refused
+  }
+
+  /** The first of these sizes that is refused; each is asked for twice before it counts as let through. */
+  async firstRefusal(sizes: readonly number[]): Promise<number | undefined> {
+    for (const bytes of sizes) {
+      if (!(await this.passes(bytes))) return bytes
+      if (!(await this.passes(bytes))) throw this.contradiction(bytes)
+    }
+    return undefined
   }
 
   /** Who refused, and with what. */

@@ -1,6 +1,5 @@
-import { type IncomingMessage, request } from 'node:http'
 import { performance } from 'node:perf_hooks'
-import { type ConnectionOptions, openConnection } from './connection.ts'
+import { type Connection, type ConnectionOptions, openConnection } from './connection.ts'
 
 /** What came back for a declared size, before any byte of a body was sent. */
 export type Reply =
@@ -12,7 +11,7 @@ export type Reply =
       readonly page: string
       readonly ms: number
     }
-  /** The connection was closed with nothing said. */
+  /** The connection was closed with nothing said, or with something that is not HTTP. */
   | { readonly kind: 'closed'; readonly ms: number }
   /** Nothing within the time given. */
   | { readonly kind: 'silent'; readonly ms: number }
@@ -28,74 +27,86 @@ export interface DeclareOptions extends ConnectionOptions {
  * the connection by a reset once something has answered. POST and nothing else: on the path of an artifact every MLflow
  * answers 405 to it, and a PUT that is cut there is stored as a truncated artifact by the gunicorn servers. A clean
  * close would do the same harm, hence the reset. Throws `PhaseError` when the connection cannot be opened.
+ *
+ * The few lines of HTTP are written here because undici refuses an Expect header, and Node's own client closes a
+ * connection cleanly once an answer is complete.
  */
 export const declare = async (url: URL, bytes: number, options: DeclareOptions): Promise<Reply> => {
   const connection = await openConnection(url, { addresses: [], ms: {} }, options)
-  // Node's client closes the connection cleanly once an answer is complete.
-  connection.socket.destroySoon = connection.reset
-  const start = performance.now()
-  const ms = (): number => performance.now() - start
   const patience = AbortSignal.timeout(options.patienceMs ?? options.timeoutMs)
-  const ends = options.signal ? AbortSignal.any([patience, options.signal]) : patience
   try {
-    return await new Promise<Reply>((resolve, reject) => {
-      // Node's client is used because undici refuses an Expect header. The request is never ended: that would promise a body.
-      const ask = request({
-        createConnection: () => connection.socket,
-        method: 'POST',
-        path: connection.absolute ? url.href : `${url.pathname}${url.search}`,
-        headers: {
-          ...options.headers,
-          ...connection.headers,
-          host: url.host,
-          'content-type': 'application/octet-stream',
-          'content-length': String(bytes),
-          expect: '100-continue',
-        },
-      })
-      const stop = (): void => {
-        if (options.signal?.aborted) reject(options.signal.reason)
-        else resolve({ kind: 'silent', ms: ms() })
-      }
-      ends.addEventListener('abort', stop, { once: true })
-      ask.once('continue', () => resolve({ kind: 'continue', ms: ms() }))
-      ask.once('response', (response) => {
-        const took = ms()
-        readPage(response, ends).then((page) => resolve(answer(response, page, took)), reject)
-      })
-      ask.on('error', () => resolve({ kind: 'closed', ms: ms() }))
-      ask.flushHeaders()
-    })
+    return await exchange(connection, head(url, bytes, connection, options.headers), patience, options.signal)
   } finally {
     connection.reset()
   }
 }
 
-const answer = (response: IncomingMessage, page: string, ms: number): Reply => {
-  const { server } = response.headers
+const head = (url: URL, bytes: number, connection: Connection, own: Readonly<Record<string, string>> = {}): string => {
+  const headers = {
+    ...own,
+    ...connection.headers,
+    host: url.host,
+    'content-type': 'application/octet-stream',
+    'content-length': String(bytes),
+    expect: '100-continue',
+  }
+  const lines = Object.entries(headers).map(([name, value]) => {
+    if (/[^\x20-\x7e]/.test(value)) throw new RangeError(`the header ${name} holds what no header may hold`)
+    return `${name}: ${value}`
+  })
+  return `POST ${connection.absolute ? url.href : `${url.pathname}${url.search}`} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`
+}
+
+const exchange = (
+  { socket }: Connection,
+  request: string,
+  patience: AbortSignal,
+  signal: AbortSignal | undefined,
+): Promise<Reply> => {
+  const start = performance.now()
+  const ms = (): number => performance.now() - start
+  return new Promise<Reply>((resolve, reject) => {
+    let text = ''
+    let answered: (Reply & { kind: 'status' }) | undefined
+    const over = (otherwise: 'closed' | 'silent'): void => resolve(answered ?? { kind: otherwise, ms: ms() })
+    const stop = (): void => (signal?.aborted ? reject(signal.reason) : over('silent'))
+    for (const by of [patience, ...(signal ? [signal] : [])]) by.addEventListener('abort', stop, { once: true })
+    for (const event of ['end', 'close', 'error']) socket.once(event, () => over('closed'))
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1')
+      answered = reply(text, answered?.ms ?? ms())
+      const interim = /^HTTP\/1\.\d 100(?!\d)/.test(text)
+      if (interim && text.includes('\r\n\r\n')) resolve({ kind: 'continue', ms: ms() })
+      else if (answered && complete(text, answered.page)) resolve(answered)
+      else if (text.length > headBytes + pageBytes) over('closed')
+    })
+    socket.write(request, 'latin1')
+  })
+}
+
+/** Error pages name their maker within this much; so much may the headers take before it. */
+const pageBytes = 4096
+const headBytes = 65_536
+
+/** A final answer, as soon as its headers are there. */
+const reply = (text: string, ms: number): (Reply & { kind: 'status' }) | undefined => {
+  const end = text.indexOf('\r\n\r\n')
+  const status = /^HTTP\/1\.\d (\d{3})(?!\d)/.exec(text)?.[1]
+  if (end < 0 || status === undefined || status.startsWith('1')) return undefined
+  const server = /\r\nserver:[ \t]*([^\r\n]*)/i.exec(text.slice(0, end))?.[1]
   return {
     kind: 'status',
-    status: response.statusCode ?? 0,
-    page,
+    status: Number(status),
+    page: text.slice(end + 4, end + 4 + pageBytes),
     ms,
-    ...(server !== undefined && { server: plain(String(server)) }),
+    ...(server !== undefined && { server: server.replace(/[\x00-\x1f\x7f]/g, ' ').slice(0, 200) }),
   }
 }
 
-/** Error pages name their maker within this much. */
-const pageBytes = 4096
-
-const readPage = (response: IncomingMessage, ends: AbortSignal): Promise<string> =>
-  new Promise((resolve) => {
-    let page = ''
-    const done = (): void => resolve(page.slice(0, pageBytes))
-    ends.addEventListener('abort', done, { once: true })
-    response.setEncoding('latin1')
-    response.on('data', (chunk: string) => {
-      page += chunk
-      if (page.length >= pageBytes) done()
-    })
-    for (const event of ['end', 'error', 'aborted', 'close']) response.once(event, done)
-  })
-
-const plain = (value: string): string => value.replace(/[\x00-\x1f\x7f]/g, ' ').slice(0, 200)
+/** Whether enough of the page is there; what ends with the connection is waited for. */
+const complete = (text: string, page: string): boolean => {
+  const head = text.slice(0, text.length - page.length)
+  const length = /\r\ncontent-length:[ \t]*(\d+)/i.exec(head)?.[1]
+  if (length !== undefined) return page.length >= Math.min(Number(length), pageBytes)
+  return page.length >= pageBytes || /\r\n0\r\n\r\n$/.test(`\r\n${page}`)
+}

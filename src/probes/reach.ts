@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { Client } from 'undici'
 import { type Connection, type ConnectionOptions, openConnection, type Way } from './connection.ts'
-import { type Failure, PhaseError } from './failures.ts'
+import { type Failure, PhaseError, whyTls } from './failures.ts'
 import type { Reach } from './types.ts'
 
 export interface ReachOptions extends ConnectionOptions {
@@ -78,6 +78,10 @@ const ask = async (
   } catch (error) {
     signal?.throwIfAborted()
     way.ms.http = performance.now() - start
+    // With TLS 1.3 a server says only after the handshake that it wants a certificate.
+    if (/^ERR_SSL_/.test(String((error as NodeJS.ErrnoException).code))) {
+      return { traces: {}, failed: { phase: 'tls', ...whyTls(error, url.hostname, options.role ?? 'tracking') } }
+    }
     return { traces: {}, failed: { phase: 'http', ...whyHttp(error, timeout.aborted, url, options) } }
   } finally {
     client.destroy().catch(() => {})
@@ -112,6 +116,12 @@ const refusal = (status: number, page: string, url: URL, throughProxy: boolean):
     return {
       why: 'this port wants TLS, and plain HTTP was spoken',
       todo: `Write https:// in place of http:// in the address of ${url.host}`,
+    }
+  }
+  if (status === 400 && /No required SSL certificate was sent/.test(page)) {
+    return {
+      why: 'the server wants a client certificate, and none was sent',
+      todo: 'Name a PEM file with certificate and key in MLFLOW_TRACKING_CLIENT_CERT_PATH',
     }
   }
   if (status === 407 && throughProxy) {
