@@ -44,7 +44,7 @@ const mostCuts = 8
 
 /** Cuts of `size` bytes into `count` parts that are worth trying: whole MiB, the usual ones first. */
 export const likelyCuts = (size: number, count: number): readonly number[] => {
-  if (count === 1) return [Math.max(size, 1)]
+  if (count <= 1) return count === 1 ? [Math.max(size, 1)] : []
   const fits = (part: number): boolean => Math.ceil(size / part) === count
   const cuts = new Set(usualParts.filter(fits))
   for (let part = Math.ceil(size / count / MiB) * MiB; cuts.size < mostCuts && fits(part); part += MiB) cuts.add(part)

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -9,6 +9,7 @@ import { folderStore } from '../../src/stores/folder.ts'
 import type { OpenUpload, Store } from '../../src/stores/store.ts'
 import { type Transfer, transferFile } from '../../src/transfer/engine.ts'
 import { openSource } from '../../src/transfer/identity.ts'
+import { type Sightings, settled, sight } from '../../src/transfer/settle.ts'
 
 const KiB = 1024
 const content = randomBytes(10 * 64 * KiB + 12_345)
@@ -205,6 +206,30 @@ describe('going on after a failure', () => {
     expect(await readdir(join(dir, 'state'))).toEqual([])
   })
 
+  test('an upload of the same name that holds other bytes is left alone', async () => {
+    const other = randomBytes(128 * KiB)
+    const upload = await small(store).openUpload('model/data.bin', { sourceSize: other.length, partSize: 64 * KiB })
+    await upload.send(1, other.subarray(0, 64 * KiB), crc32(other.subarray(0, 64 * KiB)))
+    expect(await transferFile(transfer())).toMatchObject({ from: 'new', reused: 0, verified: true })
+    expect(await readdir(join(dir, 'artifacts', 'model'))).toEqual(expect.arrayContaining([upload.id, 'data.bin']))
+  })
+
+  test('what the store shows afterwards must be what was sent', async () => {
+    const swapping = wrapped((upload) => ({
+      complete: async (...args) => {
+        await upload.complete(...args)
+        await writeFile(join(dir, 'artifacts', 'model', 'data.bin'), randomBytes(content.length))
+      },
+    }))
+    await expect(transferFile(transfer({ store: swapping }))).rejects.toMatchObject({
+      kind: 'conflict',
+      why: expect.stringContaining('CRC32'),
+    })
+    const silent = { ...wrapped(() => ({})), proof: async () => ({ size: content.length }) }
+    await rm(join(dir, 'artifacts', 'model'), { recursive: true })
+    expect(await transferFile(transfer({ store: silent }))).toMatchObject({ verified: false, sent: content.length })
+  })
+
   test('an interruption keeps what was acknowledged', async () => {
     const stop = new AbortController()
     const onProgress = ({ sent }: { sent: number }): void => {
@@ -230,6 +255,22 @@ describe('a source that cannot be relied on', () => {
     await expect(transferFile(transfer({ store: meddled }))).rejects.toMatchObject({ kind: 'source-changed' })
     await expect(stored()).rejects.toThrow()
     expect(await transferFile(transfer())).toMatchObject({ size: content.length + 4, verified: true })
+  })
+
+  test('replaced under its name while it is sent, it stops the transfer as well', async () => {
+    let sent = 0
+    const meddled = wrapped((upload) => ({
+      send: async (...args) => {
+        sent += 1
+        if (sent === 4) {
+          await writeFile(join(dir, 'newer'), randomBytes(content.length))
+          await rename(join(dir, 'newer'), join(dir, 'source'))
+        }
+        return upload.send(...args)
+      },
+    }))
+    await expect(transferFile(transfer({ store: meddled }))).rejects.toMatchObject({ kind: 'source-changed' })
+    await expect(stored()).rejects.toThrow()
   })
 
   test('another state than the one planned with is refused before anything is sent', async () => {
@@ -268,6 +309,11 @@ describe('two at once', () => {
       why: expect.stringMatching(/somebody is still sending/),
     })
     clearTimeout(later)
+    const sightings: Sightings = new Map()
+    await sight(small(store), 'model/data.bin', sightings)
+    for (const [key, seen] of sightings) sightings.set(key, { ...seen, at: seen.at - 600_001 })
+    // Seen long enough ago, it is not waited for once more: ten minutes would not end within this test.
+    await settled(small(store), 'model/data.bin', { settleMs: 600_000, sightings, signal: undefined })
     const result = await transferFile(transfer({ settleMs: 100 }))
     expect(result).toMatchObject({ from: 'adopted', reused: 2 * 64 * KiB, verified: true })
   })
