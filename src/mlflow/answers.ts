@@ -52,7 +52,7 @@ const modelNumbers: ReadonlyMap<string, ModelStatus> = new Map([
   ['2', 'READY'],
   ['3', 'UPLOAD_FAILED'],
 ])
-export const modelStatus = (value: unknown): ModelStatus => {
+const modelStatus = (value: unknown): ModelStatus => {
   const word = String(value).replace(/^LOGGED_MODEL_/, '')
   if (word === 'PENDING' || word === 'READY' || word === 'UPLOAD_FAILED') return word
   return modelNumbers.get(word) ?? (word === 'FAILED' ? 'UPLOAD_FAILED' : 'UNKNOWN')
@@ -60,7 +60,7 @@ export const modelStatus = (value: unknown): ModelStatus => {
 
 /** `RunStatus` of MLflow's protocol: the numbers are those of meta.yaml. */
 const runWords: readonly RunStatus[] = ['UNKNOWN', 'RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED']
-export const runStatus = (value: unknown): RunStatus =>
+const runStatus = (value: unknown): RunStatus =>
   runWords.find((word) => word === value) ?? runWords[Number(value)] ?? 'UNKNOWN'
 
 export const experimentOf = (value: unknown): Experiment => ({

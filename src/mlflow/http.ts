@@ -8,11 +8,9 @@ import type { Settings } from './types.ts'
 
 /** Largest JSON answer that is read, in bytes: far above a page of runs, far below what would hurt. */
 const largestAnswer = 64 * 1024 * 1024
-/** Milliseconds from the first attempt after which none is begun any more: a dead server must say so soon. */
+/** Milliseconds from the first attempt after which none is begun any more, whatever Retry-After asks for: a dead server must say so soon. */
 const retryBudgetMs = 12_000
 const pausesMs: readonly number[] = [500, 1500, 4000]
-/** Milliseconds; a longer Retry-After is not waited for. */
-const longestRetryAfterMs = 10_000
 /** As MLflow's client retries (utils/request_utils.py, 3.17.2). */
 const transient: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504])
 
@@ -21,15 +19,17 @@ export type Sleep = (ms: number, signal?: AbortSignal) => Promise<unknown>
 
 export interface Http {
   readonly headers: Readonly<Record<string, string>>
-  /** The response with its body unread, whatever its status, after retries. */
+  /** The response with its body unread, whatever its status, after retries. The time limit ends with its headers: the body is the caller's. */
   fetch(method: Method, path: string, options?: CallOptions): Promise<Response>
+  /** The response with its body as text, whatever its status; the time limit covers the body, too. */
+  text(method: Method, path: string, options?: CallOptions): Promise<{ response: Response; body: string }>
   /** The JSON object of a successful answer. */
   json(method: Method, path: string, options?: CallOptions): Promise<unknown>
   close(): void
 }
 
 /** The header that MLflow's client would send: a token only where there is no complete login. */
-export const authorization = (auth: Settings['auth']): Record<string, string> => {
+const authorization = (auth: Settings['auth']): Record<string, string> => {
   if (auth.username && auth.password)
     return { authorization: `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}` }
   return auth.token ? { authorization: `Bearer ${auth.token}` } : {}
@@ -120,7 +120,7 @@ export const openHttp = (settings: Settings, sleep: Sleep = (ms, signal) => paus
         const done = await attempt(url, init, options, what, async (response) => {
           const asked = retryAfterMs(response)
           if (asked !== undefined) waitMs = asked
-          if (transient.has(response.status) && waitMs <= longestRetryAfterMs && more(waitMs)) {
+          if (transient.has(response.status) && more(waitMs)) {
             response.body?.resume()
             return undefined
           }
@@ -144,24 +144,32 @@ export const openHttp = (settings: Settings, sleep: Sleep = (ms, signal) => paus
     }
   }
 
+  const text: Http['text'] = async (method, path, options = {}) => {
+    const { response, value } = await withRetries(method, path, options, whatOf(method, path, options), (answer) =>
+      answer.text(),
+    )
+    return { response, body: value }
+  }
+
   const json: Http['json'] = async (method, path, options = {}) => {
     const what = whatOf(method, path, options)
-    const { response, value } = await withRetries(method, path, options, what, (answer) => answer.text())
+    const { response, body } = await text(method, path, options)
     const url = new URL(settings.trackingUri)
     if (response.status >= 300 && response.status < 400)
       throw redirectTrouble(what, url, response.status, response.headers.get('location'))
-    if (!response.ok) throw statusTrouble(what, url.host, response.status, value)
+    if (!response.ok) throw statusTrouble(what, url.host, response.status, body)
     try {
-      const parsed: unknown = JSON.parse(value)
+      const parsed: unknown = JSON.parse(body)
       if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed
     } catch {
       // Said below, in words for people.
     }
-    throw notJson(what, url.host, value)
+    throw notJson(what, url.host, body)
   }
 
   return {
     headers,
+    text,
     json,
     fetch: async (method, path, options = {}) => {
       const { value } = await withRetries(

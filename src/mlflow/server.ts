@@ -209,8 +209,9 @@ const infoOf = async (http: Http, settings: Settings, signal?: AbortSignal): Pro
   const reach = `reach the tracking server at ${settings.trackingUri}`
   const what = `cannot ${reach}`
   const timeoutMs = Math.min(settings.requestTimeoutMs, firstAnswerMs)
-  const response = await http.fetch('GET', '/version', { timeoutMs, what: reach, ...(signal && { signal }) })
-  const body = (await response.text()).trim()
+  const answer = await http.text('GET', '/version', { timeoutMs, what: reach, ...(signal && { signal }) })
+  const { response } = answer
+  const body = answer.body.trim()
   if (response.status >= 300 && response.status < 400)
     throw redirectTrouble(what, host, response.status, response.headers.get('location'))
   // Very old servers have no /version; whether MLflow is there at all, the first API call tells.
