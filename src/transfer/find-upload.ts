@@ -90,7 +90,6 @@ const giveUp = async ({ store, path, signal }: Search, left: JournalContent, own
 const fromJournal = async (search: Search, own: ChunkPlan): Promise<Found | undefined> => {
   const { left, source, store, path, budget, signal } = search
   if (left === undefined) return undefined
-  // A staged file cannot be shortened by sending parts.
   if (store.route === 'folder-copy' && left.source.size > source.size) return giveUp(search, left, own)
   const tooMany = Math.ceil(source.size / left.partSize) > store.limits.maxParts
   if (tooMany) return giveUp(search, left, own)
@@ -109,6 +108,8 @@ const adopted = async (search: Search, own: ChunkPlan): Promise<Found | undefine
   const { store, path, signal } = search
   let best: Found | undefined
   for (const candidate of await settled(store, path, search)) {
+    // A staged file cannot be shortened by sending parts; it is listed as one.
+    if (store.route === 'folder-copy' && candidate.parts.some((part) => part.size > search.source.size)) continue
     const partSize = dictated(search, candidate, own)
     const plan = partSize === undefined ? undefined : planIfPossible(search, partSize)
     if (plan === undefined) continue

@@ -163,6 +163,13 @@ describe('going on after a failure', () => {
     expect(await readdir(join(dir, 'artifacts', 'model'))).toEqual(['data.bin'])
   })
 
+  test('also without its journal: a staged file that is longer than the source is not taken up', async () => {
+    await transferFile(transfer({ store: stopsAfter(6), concurrency: 1 })).catch(() => undefined)
+    await rm(join(dir, 'state'), { recursive: true })
+    await writeFile(join(dir, 'source'), content.subarray(0, 100_000))
+    expect(await transferFile(transfer())).toMatchObject({ sent: 100_000, from: 'new', verified: true })
+  })
+
   test('a passing failure is tried again, a lasting one is not', async () => {
     const tries = new Map<number, number>()
     const flaky = wrapped((upload) => ({
