@@ -24,6 +24,17 @@ export default defineCheck({
       'Raise the limit in the proxy that was recognised, on the artifact location; where the server signs parts, lower MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE in the client below the limit.',
   },
   async *run({ bodyLimit: limit, route, plannedUpload: plan }) {
+    if (limit.seenThrough === false) {
+      yield {
+        kind: 'gap',
+        at: route.firstHop,
+        cannot: 'see',
+        because:
+          'a proxy on the way takes whole bodies before it passes anything on, so a tighter limit behind it, or one that counts bytes as they arrive, does not show before the upload',
+        unexpected: false,
+        about: 'limits',
+      }
+    }
     if (limit.refused === undefined) return
     const by = limit.refusedBy ?? 'something on the way that does not give its name'
     const parts = route.multipart ? route.multipartMinimum : undefined

@@ -23,8 +23,8 @@ const int32 = 2 ** 31 - 1
  *
  * No byte of a body is ever sent, and nothing is left behind (`declared-size.ts`). What judges a size only by counting
  * the bytes that arrive cannot be seen this way. At most 60 requests: the power of two first, then bisection within it,
- * and each of the two figures is asked for again three times at the end. (A connection that is closed without a word is
- * asked three times over, which can make it more.)
+ * and each of the two figures is asked for again three times at the end. Closed connections are
+ * asked three times over, and a limit behind an unbuffered proxy takes a second search, which makes it more.
  * Throws `Trouble`: `unreachable`, `unauthenticated`, `denied`, `not-found`, `unavailable`, `unsupported` when nothing
  * answers before the body, `unexpected-answer` when the answers contradict each other or are redirects.
  */
@@ -32,13 +32,24 @@ export const bodyLimit = async (address: string | URL, options: BodyLimitOptions
   const base = new URL(address)
   const url = new URL(`${base.pathname.replace(/\/+$/, '')}/${options.path.replace(/^\/+/, '')}`, base.origin)
   const asked = new Inquiry(url, options)
-  const max = options.max ?? top
-  const firstRefused = await asked.firstRefusal([max, ...(max > int32 ? [int32] : [])])
-  if (firstRefused === undefined) return { accepted: max, requests: asked.requests }
-  if (!(await asked.passes(1))) {
-    // A limit of nothing at all: whatever has a body is refused.
-    return { accepted: 0, refused: 1, ...asked.refusal(), requests: asked.requests }
+  const found = await search(asked, options.max ?? top)
+  if (found.accepted === 0 || asked.answered) return { ...found, seenThrough: asked.answered, requests: asked.requests }
+  // A proxy said "continue" by itself. Where it does not buffer bodies, the same request without an expectation gets
+  // through to the next one; where it does, there is silence until the body comes.
+  const beyond = new Inquiry(url, { ...options, expects: false })
+  const reply = await beyond.glance(found.accepted)
+  const requests = (): number => asked.requests + beyond.requests
+  if (reply.kind === 'status' && reply.status === 413) {
+    return { ...(await search(beyond, found.accepted)), seenThrough: true, requests: requests() }
   }
+  return { ...found, seenThrough: reply.kind === 'status' && harmless(reply.status), requests: requests() }
+}
+
+const search = async (asked: Inquiry, max: number): Promise<Omit<BodyLimit, 'requests'>> => {
+  const firstRefused = await asked.firstRefusal([max, ...(max > int32 ? [int32] : [])])
+  if (firstRefused === undefined) return { accepted: max }
+  // A limit of nothing at all: whatever has a body is refused.
+  if (!(await asked.passes(1))) return { accepted: 0, refused: 1, ...asked.refusal() }
   let accepted = 1
   let refused = firstRefused
   // Limits span six decades: find the power of two first.
@@ -60,17 +71,22 @@ export const bodyLimit = async (address: string | URL, options: BodyLimitOptions
   for (let again = 0; again < confirmations; again += 1) {
     if (!(await asked.passes(accepted))) throw asked.contradiction(accepted)
   }
-  return { accepted, refused, ...asked.refusal(), requests: asked.requests }
+  return { accepted, refused, ...asked.refusal() }
 }
 
 /** How often each of the two figures is asked for again: different limits on several proxies behind one address show here. */
 const confirmations = 3
+
+/** Milliseconds; the server's own refusal of a POST takes a round trip. */
+const glanceMs = 2000
 
 /** How often a connection that is closed without a word, or a busy answer, is asked again. */
 const repeats = 3
 
 class Inquiry {
   requests = 0
+  /** Whether the last size that was let through got a final answer, which only the server gives. */
+  answered = false
   readonly #url: URL
   readonly #options: BodyLimitOptions
   #smallest: Reply | undefined
@@ -81,9 +97,15 @@ class Inquiry {
     this.#options = options
   }
 
+  /** One look, without a judgement; waits no longer than a proxy that passes headers on would take. */
+  glance(bytes: number): Promise<Reply> {
+    return this.#ask(bytes, glanceMs)
+  }
+
   /** Whether a declared size gets past everything that judges declared sizes. */
   async passes(bytes: number): Promise<boolean> {
     const reply = await this.#firm(bytes)
+    this.answered = reply.kind === 'status'
     if (reply.kind === 'continue') return true
     if (reply.kind === 'silent') {
       // Once a size was refused at once, keeping quiet means waiting for the body.
@@ -145,16 +167,20 @@ class Inquiry {
     return reply
   }
 
-  async #ask(bytes: number): Promise<Reply> {
+  async #ask(bytes: number, patience = this.#patienceMs()): Promise<Reply> {
     this.requests += 1
-    const quick = this.#refused === undefined ? undefined : Math.max(1000, this.#refused.ms * 4)
     try {
-      const patience = quick === undefined ? {} : { patienceMs: Math.min(quick, this.#options.timeoutMs) }
-      return await declare(this.#url, bytes, { ...this.#options, ...patience })
+      const patienceMs = Math.min(patience, this.#options.timeoutMs)
+      return await declare(this.#url, bytes, { ...this.#options, patienceMs })
     } catch (error) {
       if (!(error instanceof PhaseError)) throw error
       throw this.#trouble('unreachable', error.failure.why, error.failure.todo)
     }
+  }
+
+  /** What refuses does so at once; after the first refusal nobody needs to be waited for much longer. */
+  #patienceMs(): number {
+    return this.#refused === undefined ? this.#options.timeoutMs : Math.max(1000, this.#refused.ms * 4)
   }
 
   #throwUnlessMeasurable(reply: Reply & { kind: 'status' }): void {

@@ -20,6 +20,8 @@ export interface DeclareOptions extends ConnectionOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** Milliseconds to wait for an answer to the headers; `timeoutMs` unless told. */
   readonly patienceMs?: number
+  /** False leaves out `Expect: 100-continue`: a proxy that does not buffer bodies then passes the headers on. */
+  readonly expects?: boolean
 }
 
 /**
@@ -35,20 +37,20 @@ export const declare = async (url: URL, bytes: number, options: DeclareOptions):
   const connection = await openConnection(url, { addresses: [], ms: {} }, options)
   const patience = AbortSignal.timeout(options.patienceMs ?? options.timeoutMs)
   try {
-    return await exchange(connection, head(url, bytes, connection, options.headers), patience, options.signal)
+    return await exchange(connection, head(url, bytes, connection, options), patience, options.signal)
   } finally {
     connection.reset()
   }
 }
 
-const head = (url: URL, bytes: number, connection: Connection, own: Readonly<Record<string, string>> = {}): string => {
+const head = (url: URL, bytes: number, connection: Connection, options: DeclareOptions): string => {
   const headers = {
-    ...own,
+    ...options.headers,
     ...connection.headers,
     host: url.host,
     'content-type': 'application/octet-stream',
     'content-length': String(bytes),
-    expect: '100-continue',
+    ...(options.expects !== false && { expect: '100-continue' }),
   }
   const lines = Object.entries(headers).map(([name, value]) => {
     if (/[^\x20-\x7e]/.test(value)) throw new RangeError(`the header ${name} holds what no header may hold`)

@@ -25,6 +25,8 @@ export interface BodyLimit {
   readonly status?: number
   /** Who refused, by its `server` header or its error page: `nginx/1.22.1`. */
   readonly refusedBy?: string
+  /** True when the server itself answered at the accepted size. Otherwise a proxy answered for itself, and a tighter limit behind it was not seen. */
+  readonly seenThrough?: boolean
   /** The number of requests made. */
   readonly requests: number
 }

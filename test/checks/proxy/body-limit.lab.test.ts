@@ -55,7 +55,7 @@ const servers = () => [
 
 test('MLflow itself refuses no size, and nothing is left behind by asking', async () => {
   for (const [name, server] of servers()) {
-    expect(await measure(server, server.url), name).toEqual({ accepted: 2 ** 40, requests: 4 })
+    expect(await measure(server, server.url), name).toMatchObject({ accepted: 2 ** 40 })
   }
 })
 
@@ -95,7 +95,7 @@ test('nginx without a limit: none is found, with and without request buffering',
     for (const [name, server] of servers()) {
       const nginx = await startNginx({ upstream: server.url, directives: 'client_max_body_size 0;', location })
       try {
-        expect(await measure(server, nginx.url), name).toEqual({ accepted: 2 ** 40, requests: 4 })
+        expect(await measure(server, nginx.url), name).toMatchObject({ accepted: 2 ** 40 })
       } finally {
         await nginx.stop()
       }
@@ -117,7 +117,7 @@ test('nginx with TLS: found to the byte', async () => {
 test('haproxy without a rule refuses nothing; with one it is found to the byte and recognised by its page', async () => {
   const free = await startHaproxy({ upstream: gunicorn.url })
   onTestFinished(() => free.stop())
-  expect(await measure(gunicorn, free.url)).toEqual({ accepted: 2 ** 40, requests: 4 })
+  expect(await measure(gunicorn, free.url)).toMatchObject({ accepted: 2 ** 40 })
   const frontend = 'http-request deny deny_status 413 if { req.hdr_val(content-length) gt 50000000 }'
   const limited = await startHaproxy({ upstream: gunicorn.url, frontend })
   onTestFinished(() => limited.stop())
@@ -129,14 +129,21 @@ test('haproxy without a rule refuses nothing; with one it is found to the byte a
   })
 })
 
-test('two proxies in a row: the tighter limit is found', async () => {
-  const inner = await startNginx({ upstream: old.url, directives: 'client_max_body_size 3m;' })
-  onTestFinished(() => inner.stop())
-  const outer = await startNginx({
-    upstream: inner.url,
-    directives: 'client_max_body_size 0;',
-    location: 'proxy_request_buffering off; proxy_http_version 1.1;',
-  })
-  onTestFinished(() => outer.stop())
-  expect((await measure(old, inner.url)).accepted).toBe(3_145_728)
+test('two proxies in a row: the tighter limit is found behind one that passes bodies on, and told as unseen behind one that buffers', async () => {
+  for (const [name, server] of servers()) {
+    const inner = await startNginx({ upstream: server.url, directives: 'client_max_body_size 3m;' })
+    const open = { upstream: inner.url, directives: 'client_max_body_size 70m;' }
+    const passing = await startNginx({ ...open, location: 'proxy_request_buffering off; proxy_http_version 1.1;' })
+    const buffering = await startNginx(open)
+    try {
+      const before = await kept(server)
+      const found = await bodyLimit(passing.url, options)
+      expect(found, name).toMatchObject({ accepted: 3_145_728, refused: 3_145_729, status: 413 })
+      expect(await put(passing.url, '0/run/artifacts/inner', found.accepted + 1)).toBe(413)
+      expect(await kept(server)).toEqual(before)
+      expect(await measure(server, buffering.url), name).toMatchObject({ accepted: 73_400_320, seenThrough: false })
+    } finally {
+      for (const nginx of [inner, passing, buffering]) await nginx.stop()
+    }
+  }
 })
