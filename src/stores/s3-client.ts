@@ -29,9 +29,9 @@ export const ownEndpoint = (settings: Settings, env: Environment = process.env):
 /** The SDK's credential chain reads the process's own; these are looked up beside it. */
 type Environment = Readonly<Record<string, string | undefined>>
 
-const amazonHost = /(^|\.)amazonaws\.com(\.cn)?$/
+const amazonHost = /^(?:.+\.)?s3(?:-accelerate|(?:-fips)?[.-](?:dualstack\.)?[a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?$/
 
-/** True for hosts of AWS's public S3 endpoints (docs.aws.amazon.com/general/latest/gr/s3.html). */
+/** True for hosts of AWS's public S3 endpoints (docs.aws.amazon.com/general/latest/gr/s3.html), not for everything that runs at AWS. */
 export const isAmazon = (endpoint: string | undefined): boolean =>
   endpoint === undefined || (URL.canParse(endpoint) && amazonHost.test(new URL(endpoint).hostname))
 
