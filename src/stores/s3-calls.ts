@@ -3,7 +3,7 @@ import type { Settings } from '../mlflow/types.ts'
 import type { S3Connection } from './s3-client.ts'
 import { s3Trouble } from './s3-trouble.ts'
 
-export interface Calling {
+interface Calling {
   /** "cannot list s3://bucket/prefix". */
   readonly what: string
   /** The IAM action. */

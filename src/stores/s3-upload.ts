@@ -20,7 +20,7 @@ import type { OpenUpload, Part } from './store.ts'
  * `whole`: CRC32 per part and one of the whole object. `each`: CRC32 per part alone, the default of boto3 1.36 and later.
  * `none`: begun without (older clients, older stores); a part is then proved by Content-MD5.
  */
-export type Proving = 'whole' | 'each' | 'none'
+type Proving = 'whole' | 'each' | 'none'
 
 /** What a store turned out to offer; learned on the first upload and kept for the next ones. */
 export interface Learned {

@@ -16,7 +16,7 @@ export interface SignedUrls {
 }
 type Headers = Readonly<Record<string, string>>
 
-export interface Calling {
+interface Calling {
   /** "cannot send part 3 of model.bin". */
   readonly what: string
   readonly signal?: AbortSignal | undefined
