@@ -6,7 +6,7 @@ import type { Place, Planned, RepairOptions } from './types.ts'
 import { mergeWants } from './wants.ts'
 
 /** True for a step that is done or can be: nothing in the way of what depends on it. */
-export const isHopeful = ({ state }: Step): boolean => state !== 'failed' && state !== 'declined'
+const isHopeful = ({ state }: Step): boolean => state !== 'failed' && state !== 'declined'
 
 const isModelFile = (path: string): boolean => path === 'MLmodel' || path.endsWith('/MLmodel')
 

@@ -23,7 +23,7 @@ export interface JournalPart {
 }
 
 /** The upload that the lines after it belong to. */
-export interface JournalHead {
+interface JournalHead {
   readonly source: FileIdentity
   readonly uploadId: string
   /** Bytes. */

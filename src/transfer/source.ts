@@ -8,7 +8,7 @@ import type { LocalTree } from '../needs/declarations.ts'
 import { unsafeBecause } from '../stores/path.ts'
 
 /** A file or folder that was left out, and why; without a full stop. */
-export interface LeftOut {
+interface LeftOut {
   readonly path: string
   readonly why: string
 }

@@ -12,7 +12,7 @@ export interface Seen {
 }
 
 /** What may be done to a request: nothing, one bit of its body flipped, its answer kept back, or the connection cut. */
-export type Meddling = 'pass' | 'flip' | 'lose-answer' | 'cut'
+type Meddling = 'pass' | 'flip' | 'lose-answer' | 'cut'
 
 export interface WatchingProxy {
   readonly url: string
