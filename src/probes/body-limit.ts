@@ -173,6 +173,7 @@ class Inquiry {
       const patienceMs = Math.min(patience, this.#options.timeoutMs)
       return await declare(this.#url, bytes, { ...this.#options, patienceMs })
     } catch (error) {
+      this.#options.signal?.throwIfAborted()
       if (!(error instanceof PhaseError)) throw error
       throw this.#trouble('unreachable', error.failure.why, error.failure.todo)
     }

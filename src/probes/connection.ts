@@ -1,12 +1,11 @@
 import { lookup } from 'node:dns/promises'
-import { readdir, readFile } from 'node:fs/promises'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { Trouble } from '../errors.ts'
 import { type EnvironmentProxy, environmentProxy, proxyHeaders, proxyOrigin } from './environment-proxy.ts'
-import { type Failure, PhaseError, type Role, whyDns, whyTcp, whyTls } from './failures.ts'
+import { PhaseError, type Role, whyDns, whyTcp } from './failures.ts'
+import { limits } from './patience.ts'
+import { secure, trust } from './tls.ts'
 import { tunnel } from './tunnel.ts'
 import type { ReachPhase } from './types.ts'
 
@@ -67,14 +66,14 @@ export const openConnection = async (url: URL, way: Way, options: ConnectionOpti
   try {
     let socket: Socket = tcp
     if (proxy?.url.protocol === 'https:')
-      socket = await timed('tls', way, () => secure(socket, first, {}, role, options))
+      socket = await timed('tls', way, () => secure(socket, first, undefined, role, options))
     if (proxy !== undefined && url.protocol === 'https:') socket = await tunnel(socket, url, proxy, options)
     if (url.protocol !== 'https:') {
       const absolute = proxy !== undefined
       return { socket, reset, absolute, headers: absolute ? proxyHeaders(proxy) : {} }
     }
-    const material = await tlsMaterial(options, role)
-    const tls = await timed('tls', way, () => secure(socket, url, material, role, options))
+    const trusted = await trust(options, role)
+    const tls = await timed('tls', way, () => secure(socket, url, trusted, role, options))
     return { socket: tls, reset, absolute: false, headers: {} }
   } catch (error) {
     reset()
@@ -138,7 +137,10 @@ const firstToAnswer = async (
     return attempt(address, port, AbortSignal.any([lost.signal, ...limits(options)]))
   })
   try {
-    return await Promise.any(attempts)
+    const first = await Promise.any(attempts)
+    // Two may have answered in the same moment.
+    for (const other of attempts) other.then((socket) => socket !== first && socket.destroy()).catch(() => {})
+    return first
   } catch (error) {
     options.signal?.throwIfAborted()
     throw error instanceof AggregateError ? (error.errors[0] ?? error) : error
@@ -175,11 +177,6 @@ const attempt = (address: string, port: number, signal: AbortSignal): Promise<So
     })
   })
 
-const limits = (options: ConnectionOptions): AbortSignal[] => [
-  AbortSignal.timeout(options.timeoutMs),
-  ...(options.signal ? [options.signal] : []),
-]
-
 /** Rejects with the reason of the caller's signal, or with a `TimeoutError`. */
 const within = <T>(work: Promise<T>, options: ConnectionOptions): Promise<T> => {
   const signal = AbortSignal.any(limits(options))
@@ -188,92 +185,5 @@ const within = <T>(work: Promise<T>, options: ConnectionOptions): Promise<T> => 
     if (signal.aborted) return stop()
     signal.addEventListener('abort', stop, { once: true })
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
-}
-
-interface Material {
-  readonly ca?: readonly string[]
-  readonly cert?: string
-  readonly key?: string
-}
-
-/** Python's requests trusts the file or folder in these variables where MLflow names none; botocore reads its own. */
-const bundleVariables = { tracking: ['REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE'], store: ['AWS_CA_BUNDLE'] } as const
-
-const tlsMaterial = async (options: ConnectionOptions, role: Role): Promise<Material> => {
-  const { caFile, clientCertFile } = options.tls ?? {}
-  const env = options.env ?? process.env
-  const fallback = bundleVariables[role].find((name) => env[name])
-  const named = role === 'store' ? 'AWS_CA_BUNDLE' : 'MLFLOW_TRACKING_SERVER_CERT_PATH'
-  const bundle =
-    caFile !== undefined ? { path: caFile, by: named } : fallback && { path: env[fallback] ?? '', by: fallback }
-  const ca = bundle ? await certificates(bundle.path, bundle.by) : undefined
-  const pair =
-    clientCertFile === undefined ? undefined : await readPem(clientCertFile, 'MLFLOW_TRACKING_CLIENT_CERT_PATH')
-  return { ...(ca && { ca }), ...(pair !== undefined && { cert: pair, key: pair }) }
-}
-
-/** A file of certificates, or a folder of such files. */
-const certificates = async (path: string, by: string): Promise<string[]> => {
-  const inside = await readdir(path).catch(() => undefined)
-  if (inside === undefined) return [await readPem(path, by)]
-  return Promise.all(inside.map((name) => readPem(join(path, name), by)))
-}
-
-const readPem = async (path: string, by: string): Promise<string> => {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    const reason =
-      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message
-    throw new PhaseError('tls', {
-      why: `the certificate file ${path} cannot be read: ${reason}`,
-      todo: `Correct the path in ${by}`,
-    })
-  }
-}
-
-/** The handshake goes through whatever the certificate says, so that the reason can be told; nothing is sent before it is judged. */
-const secure = (
-  socket: Socket,
-  url: URL,
-  material: Material,
-  role: Role,
-  options: ConnectionOptions,
-): Promise<TLSSocket> => {
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  const signal = AbortSignal.any(limits(options))
-  return new Promise((resolve, reject) => {
-    const fail = (failure: Failure): void => {
-      tls.destroy()
-      reject(new PhaseError('tls', failure))
-    }
-    const tls = connectTls({
-      socket,
-      host,
-      ...(isIP(host) === 0 && { servername: host }),
-      ALPNProtocols: ['http/1.1'],
-      rejectUnauthorized: false,
-      ...(material.ca && { ca: [...material.ca] }),
-      ...(material.cert !== undefined && { cert: material.cert, key: material.key }),
-    })
-    const stop = (): void => {
-      if (options.signal?.aborted) {
-        tls.destroy()
-        reject(options.signal.reason)
-      } else fail(whyTls(signal.reason, host, role))
-    }
-    signal.addEventListener('abort', stop, { once: true })
-    tls.on('error', (error) => fail(whyTls(error, host, role)))
-    const closed = (): void => fail(whyTls(Object.assign(new Error('closed'), { code: 'ECONNRESET' }), host, role))
-    tls.once('close', closed)
-    tls.once('secureConnect', () => {
-      signal.removeEventListener('abort', stop)
-      if (!tls.authorized && options.tls?.insecure !== true) {
-        return fail(whyTls(tls.authorizationError, host, role, tls.getPeerCertificate()))
-      }
-      tls.off('close', closed)
-      resolve(tls)
-    })
   })
 }

@@ -190,3 +190,13 @@ test('a certificate file that is not there is told with its variable', async () 
     todo: 'Correct the path in MLFLOW_TRACKING_SERVER_CERT_PATH',
   })
 })
+
+test('a client certificate file without a key is told', async () => {
+  const { caFile, dir, ...made } = await certificate(valid, 'DNS:localhost')
+  const port = await tlsServer(made)
+  const tls = { insecure: false, caFile, clientCertFile: join(dir, 'cert.pem') }
+  expect((await reach(`https://localhost:${port}`, { ...options, tls })).failed).toMatchObject({
+    phase: 'tls',
+    todo: expect.stringContaining('unencrypted key'),
+  })
+})
