@@ -1,10 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
-// Two tiers: `quick` starts no server; `lab` runs against the real servers that test/lab/ brings up once for all files.
+// Three tiers: `quick` starts no process; `cli` runs the command line in processes of its own, without servers; `lab` runs against the real servers that test/lab/ brings up once for all files.
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'quick', include: ['test/**/*.test.ts'], exclude: ['test/**/*.lab.test.ts'] } },
+      { test: { name: 'quick', include: ['test/**/*.test.ts'], exclude: ['test/**/*.lab.test.ts', 'test/cli/**'] } },
+      { test: { name: 'cli', include: ['test/cli/**/*.test.ts'], testTimeout: 60_000 } },
       {
         test: {
           name: 'lab',

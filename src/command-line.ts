@@ -34,6 +34,12 @@ const wordsFor = (command: Command): string =>
     }),
   ].join(' ')
 
+/** yargs speaks in paragraphs, and of a mistyped command it tells only what it may have meant. */
+const inOneLine = (message: string, argv: readonly string[]): string => {
+  const text = message.replace(/\s*\n\s*/g, '; ').replace(/[?.]$/, '')
+  return text.startsWith('Did you mean') ? `"${argv[0]}" is no command; d${text.slice(1)}` : text
+}
+
 /** Help is asked for, or a command was chosen, or the words are wrong: then `Trouble`, for the same way out as any other. */
 const parse = async (
   argv: readonly string[],
@@ -52,7 +58,6 @@ const parse = async (
     .recommendCommands()
     .parserConfiguration({
       'camel-case-expansion': true,
-      'strip-dashed': true,
       'duplicate-arguments-array': false,
       'greedy-arrays': false,
     })
@@ -65,7 +70,7 @@ const parse = async (
       throw new Trouble({
         kind: 'usage',
         what: 'the command line is not understood',
-        why: (message ?? error?.message ?? 'it has no command').replace(/\s*\n\s*/g, '; '),
+        why: inOneLine(message ?? error?.message ?? 'it has no command', argv),
         todo: 'See `mlflow-doctor --help`',
         cause: error,
       })

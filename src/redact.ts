@@ -18,6 +18,7 @@ const shapes: readonly (readonly [RegExp, string])[] = [
     `$1${redacted}`,
   ],
   [/\b((?:bearer|basic)\s+)[a-z0-9+/=_.~-]{12,}/gi, `$1${redacted}`],
+  [/\b((?:password|passwd|secret|api_?key|access_?key|token)(?:=|"\s*:\s*"))[^\s"'&;,]+/gi, `$1${redacted}`],
   [/\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, redacted],
   [
     /\b((?:x-amz-security-token|aws_secret_access_key|aws_session_token|accountkey|sharedaccesssignature)["']?\s*[:=]\s*["']?)[^\s"';,]+/gi,

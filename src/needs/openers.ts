@@ -28,10 +28,7 @@ export const openers: readonly Opener<Needed>[] = [
       facts: { plannedFiles: planned.files.length, plannedLargest: planned.largest, plannedTotal: planned.total },
     }
   }),
-  of(needs.orphanAge, async ({ context }) => ({
-    value: context.orphanAgeMs,
-    facts: { orphanAge: context.orphanAgeMs },
-  })),
+  of(needs.orphanAge, async ({ context }) => ({ value: context.orphanAgeMs })),
   of(needs.tempFolder, async ({ context: { host } }) => {
     const value = await tempFolder(host)
     return {

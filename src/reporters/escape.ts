@@ -16,7 +16,7 @@ export const line = (text: string): string =>
 /** The same for text that may keep its line breaks, such as a stack trace. */
 export const block = (text: string): string => text.split(/\r?\n/).map(line).join('\n')
 
-/** For JSON: C0 is escaped by JSON itself; this escapes what JSON lets through, and `::`, without changing the value. */
+/** For JSON: C0 is escaped by JSON itself; this escapes what JSON lets through, `::` and `##[`, without changing the value. */
 export const jsonText = (json: string): string =>
   json
     .replace(
@@ -24,4 +24,5 @@ export const jsonText = (json: string): string =>
       (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
     )
     .replaceAll('::', ':\\u003a')
+    .replaceAll('##[', '#\\u0023[')
     .replaceAll('<', '\\u003c')
