@@ -93,7 +93,13 @@ test('files as of a version 1 container: the path counts from the root of the mo
 })
 
 test('files as of a namespace that the group lies outside of: the top of the mount is all there is to see', async () => {
-  const found = await tree({ '/proc/self/cgroup': '4:memory:/../../x\n', '/proc/self/mountinfo': v1, ...inContainer })
+  const found = await tree({
+    '/proc/self/cgroup': '4:memory:/../../x\n',
+    '/proc/self/mountinfo': v1,
+    ...inContainer,
+    // Another group that happens to have the same name.
+    '/sys/fs/cgroup/memory/x/memory.limit_in_bytes': `${MiB}\n`,
+  })
   expect(found).toMatchObject({ available: 200 * MiB })
 })
 
