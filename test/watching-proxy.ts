@@ -1,52 +1,122 @@
-import { createServer, type IncomingHttpHeaders, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 
+/** One request to an S3 store, as seen on the way. */
 export interface Seen {
   readonly method: string
   /** Path and query. */
   readonly url: string
-  readonly headers: IncomingHttpHeaders
+  /** `part`, `complete`, `create`, or the method of anything else. */
+  readonly call: string
+  readonly part: number | undefined
+  /** The store's answer; undefined while it has not come. */
+  status: number | undefined
 }
+
+/** What may be done to a request: nothing, one bit of its body flipped, its answer kept back, or the connection cut. */
+type Meddling = 'pass' | 'flip' | 'lose-answer' | 'cut'
 
 export interface WatchingProxy {
   readonly url: string
-  /** Requests that the upstream answered, in order, with the status. */
-  readonly answered: (Seen & { readonly status: number })[]
-  /** Called before a request is passed on; the request waits for it. */
-  onRequest: ((seen: Seen) => Promise<void> | void) | undefined
+  readonly seen: readonly Seen[]
+  /** Asked for each request, which waits for the answer. */
+  meddle: (seen: Seen) => Meddling | Promise<Meddling>
+  /** Each part is held back until this resolves. */
+  beforePart: () => Promise<unknown>
+  /** Resolves when no request is under way at the store. */
+  idle(): Promise<void>
   stop(): Promise<void>
 }
 
-/** An HTTP proxy in front of a real server that counts and may hold requests; it changes none, so signatures stay valid. */
-export const startWatchingProxy = async (upstream: string): Promise<WatchingProxy> => {
-  const { hostname, port } = new URL(upstream)
-  const answered: WatchingProxy['answered'] = []
-  const proxy: { onRequest: WatchingProxy['onRequest'] } = { onRequest: undefined }
-  const server = createServer(async (from, to) => {
-    const seen: Seen = { method: from.method ?? '', url: from.url ?? '', headers: from.headers }
-    await proxy.onRequest?.(seen)
-    const onward = request({ hostname, port, method: seen.method, path: seen.url, headers: from.headers }, (answer) => {
-      const status = answer.statusCode ?? 0
-      answered.push({ ...seen, status })
-      to.writeHead(status, answer.headers)
-      answer.pipe(to)
+const callOf = (incoming: IncomingMessage): Pick<Seen, 'call' | 'part'> => {
+  const query = new URL(incoming.url ?? '/', 'http://x').searchParams
+  const method = incoming.method ?? ''
+  const part = query.get('partNumber')
+  if (method === 'PUT' && part !== null) return { call: 'part', part: Number(part) }
+  if (method === 'POST' && query.has('uploads')) return { call: 'create', part: undefined }
+  if (method === 'POST' && query.has('uploadId')) return { call: 'complete', part: undefined }
+  return { call: method, part: undefined }
+}
+
+/** Forwards to an S3 store on 127.0.0.1 and notes what the store answered, also when the client is gone by then. */
+export const watchingProxy = async (endpoint: string): Promise<WatchingProxy> => {
+  const upstream = new URL(endpoint)
+  const seen: Seen[] = []
+  const sockets = new Set<Socket>()
+  let underWay = 0
+  let idlers: (() => void)[] = []
+  const settle = (): void => {
+    underWay -= 1
+    if (underWay > 0) return
+    for (const idler of idlers) idler()
+    idlers = []
+  }
+
+  const handle = async (incoming: IncomingMessage, answer: ServerResponse): Promise<void> => {
+    const note: Seen = {
+      method: incoming.method ?? '',
+      url: incoming.url ?? '',
+      ...callOf(incoming),
+      status: undefined,
+    }
+    seen.push(note)
+    const meddling = await proxy.meddle(note)
+    const chunks: Buffer[] = []
+    // A client that dies in mid-body never reaches the store.
+    for await (const chunk of incoming) chunks.push(chunk as Buffer)
+    const body = Buffer.concat(chunks)
+    if (meddling === 'cut') {
+      incoming.socket.destroy()
+      return
+    }
+    if (meddling === 'flip') body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 1
+    if (note.call === 'part') await proxy.beforePart()
+    underWay += 1
+    await new Promise<void>((done) => {
+      const { hostname, port } = upstream
+      const { method, url: path, headers } = incoming
+      const forward = request({ hostname, port, method, path, headers }, (reply) => {
+        note.status = reply.statusCode
+        const parts: Buffer[] = []
+        reply.on('data', (chunk: Buffer) => parts.push(chunk))
+        reply.on('end', () => {
+          if (meddling === 'lose-answer') incoming.socket.destroy()
+          else answer.writeHead(reply.statusCode ?? 502, reply.headers).end(Buffer.concat(parts))
+          done()
+        })
+        reply.on('error', () => done())
+      })
+      forward.on('error', () => {
+        incoming.socket.destroy()
+        done()
+      })
+      forward.end(body)
     })
-    // A body that ends early must not reach the upstream as a whole one.
-    from.on('close', () => {
-      if (!from.complete) onward.destroy()
-    })
-    onward.on('error', () => to.destroy())
-    to.on('error', () => {})
-    from.pipe(onward)
+    settle()
+  }
+
+  const server = createServer((incoming, answer) => {
+    handle(incoming, answer).catch(() => incoming.socket.destroy())
   })
-  server.on('clientError', (_error, socket) => socket.destroy())
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return Object.assign(proxy, {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    answered,
-    stop: async () => {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
+  // 100-continue is answered here, so that bodies always come.
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    socket.on('error', () => undefined)
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the proxy has no port')
+  const proxy: WatchingProxy = {
+    url: `http://127.0.0.1:${address.port}`,
+    seen,
+    meddle: () => 'pass',
+    beforePart: () => Promise.resolve(),
+    idle: () => (underWay === 0 ? Promise.resolve() : new Promise((done) => idlers.push(done))),
+    async stop() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((done) => server.close(done))
     },
-  })
+  }
+  return proxy
 }

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { doctor, reportOf } from '../doctor.ts'
 import { s3Sdk, shared } from '../lab/index.ts'
 import { expectValid } from '../schema.ts'
-import { startWatchingProxy } from '../watching-proxy.ts'
+import { type Seen, watchingProxy } from '../watching-proxy.ts'
 import { home } from './story.ts'
 
 const canaries = async (): Promise<unknown[]> => {
@@ -20,19 +20,21 @@ test.each([
   ['the store is opened with this machine’s credentials', true],
 ])('SIGINT in the middle of the canary leaves nothing in the store: %s', async (_, credentials) => {
   const { mlflowS3, seaweed } = shared()
-  const tracking = await startWatchingProxy(mlflowS3.url)
-  const store = await startWatchingProxy(seaweed.endpoint)
+  const tracking = await watchingProxy(mlflowS3.url)
+  const store = await watchingProxy(seaweed.endpoint)
   let interrupt = () => {}
   let met = 0
-  const meet = async (seen: { method: string; url: string }) => {
-    const begun = credentials ? seen.method === 'PUT' && /partNumber=/.test(seen.url) : seen.url.includes('/mpu/abort/')
-    if (!begun || met > 0) return
-    met += 1
-    interrupt()
-    await sleep(500)
+  const meet = async (seen: Seen) => {
+    const begun = credentials ? seen.call === 'part' : seen.url.includes('/mpu/abort/')
+    if (begun && met === 0) {
+      met += 1
+      interrupt()
+      await sleep(500)
+    }
+    return 'pass' as const
   }
-  tracking.onRequest = meet
-  store.onRequest = meet
+  tracking.meddle = meet
+  store.meddle = meet
   try {
     const env = {
       ...(await home()),

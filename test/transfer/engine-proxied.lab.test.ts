@@ -10,7 +10,7 @@ import type { Store } from '../../src/stores/store.ts'
 import { type Transfer, transferFile } from '../../src/transfer/engine.ts'
 import { s3Sdk, scratch, shared } from '../lab/index.ts'
 import { settingsWith } from '../stores/s3-settings.ts'
-import { type Seen, type WatchingProxy, watchingProxy } from './watching-proxy.ts'
+import { type Seen, type WatchingProxy, watchingProxy } from '../watching-proxy.ts'
 
 const MiB = 1024 ** 2
 const content = randomBytes(23 * MiB + 77)

@@ -14,8 +14,8 @@ import type { Store } from '../../src/stores/store.ts'
 import { type Transfer, transferFile } from '../../src/transfer/engine.ts'
 import { LabMissing, s3Sdk, scratch, shared, startVersitygw } from '../lab/index.ts'
 import { freshBucket, openS3 } from '../stores/s3-settings.ts'
+import { type WatchingProxy, watchingProxy } from '../watching-proxy.ts'
 import { moments, type Orders, send } from './sending.ts'
-import { type WatchingProxy, watchingProxy } from './watching-proxy.ts'
 
 const MiB = 1024 ** 2
 
