@@ -56,7 +56,7 @@ const kindOf = (status: number, error: { message: string } | undefined): Trouble
   if (status >= 500) return 'unavailable'
   if (!error || status !== 400) return 'unexpected-answer'
   // An unknown alias is a 400 in MLflow 3.17.2.
-  return /not found/i.test(error.message) ? 'not-found' : 'usage'
+  return /not found/i.test(error.message) ? 'not-found' : 'unexpected-answer'
 }
 
 const todoOf = (kind: TroubleKind): string => {
@@ -66,7 +66,6 @@ const todoOf = (kind: TroubleKind): string => {
   if (kind === 'not-found')
     return 'Check the id or name, and that MLFLOW_TRACKING_URI is the server that it was logged to'
   if (kind === 'unavailable') return 'Try again later, and look into the log of the server or of the proxy before it'
-  if (kind === 'usage') return 'Check the id or name that was given'
   if (kind === 'too-large') return 'Raise the limit on the size of a request in the proxy before the server'
   return 'Check that MLFLOW_TRACKING_URI is the address of an MLflow server, with the path that a proxy serves it under'
 }

@@ -5,6 +5,7 @@ import { agentFor } from './agent.ts'
 import { codeOf, connectionTrouble, hangTrouble, notJson, redirectTrouble, statusTrouble } from './http-trouble.ts'
 import type { CallOptions } from './server.ts'
 import type { Settings } from './types.ts'
+import type { Environment } from './variables.ts'
 
 /** Largest JSON answer that is read, in bytes: far above a page of runs, far below what would hurt. */
 const largestAnswer = 64 * 1024 * 1024
@@ -61,8 +62,12 @@ const hopeless = (error: unknown): boolean =>
 const whatOf = (method: Method, path: string, options: CallOptions): string =>
   `cannot ${options.what ?? `call ${method} ${path}`}`
 
-export const openHttp = (settings: Settings, sleep: Sleep = (ms, signal) => pause(ms, undefined, { signal })): Http => {
-  const agent = agentFor(settings.trackingUri, settings.tls)
+export const openHttp = (
+  settings: Settings,
+  sleep: Sleep = (ms, signal) => pause(ms, undefined, { signal }),
+  env: Environment = process.env,
+): Http => {
+  const agent = agentFor(settings.trackingUri, settings.tls, env)
   const headers: Record<string, string> = {
     ...authorization(settings.auth),
     ...(settings.workspace === undefined ? {} : { 'X-MLFLOW-WORKSPACE': settings.workspace }),

@@ -50,7 +50,10 @@ export const openers: readonly Opener<Needed>[] = [
   }),
   of(needs.tracking, async ({ open, signal }) => {
     const value = await openTracking(await open(needs.settings), { signal })
-    return { value, facts: { trackingUri: value.uri } }
+    const close = () => {
+      if (value.kind === 'server') (value as TrackingServer).close()
+    }
+    return { value, facts: { trackingUri: value.uri }, close }
   }),
   of(needs.server, async ({ open }) => {
     const settings = await open(needs.settings)

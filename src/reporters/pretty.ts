@@ -24,20 +24,26 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
   const out: string[] = []
   const say = (text = '') => out.push(text)
 
-  const figure = (name: string, value: string | number | boolean): string => {
+  const figure = (name: string, value: string | number | boolean, rounded: boolean): string => {
     const unit: Unit | undefined = report.units[name]
     const label = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
     if (typeof value === 'boolean') return value ? label : `not ${label}`
     if (typeof value === 'string') return `${label} ${line(value)}`
-    if (unit === 'bytes') return `${label} ${bytes(value)}`
+    if (unit === 'bytes') return `${label} ${rounded ? bytes(value) : exactBytes(value)}`
     if (unit === 'ms') return `${label} ${duration(value)}`
     if (unit === 'bytesPerSecond') return `${label} ${bytes(value)}/s`
     return `${label} ${value}`
   }
-  const figures = (values: CheckReport['measured']): string =>
-    Object.entries(values ?? {})
-      .map(([name, value]) => figure(name, value))
+  const figures = (values: CheckReport['measured'] = {}): string => {
+    // Two sizes that look the same rounded, such as both sides of a limit, are told to the byte.
+    const sizes = Object.entries(values).flatMap(([name, value]) =>
+      report.units[name] === 'bytes' && typeof value === 'number' ? [value] : [],
+    )
+    const rounded = new Set(sizes.map(bytes)).size === new Set(sizes).size
+    return Object.entries(values)
+      .map(([name, value]) => figure(name, value, rounded))
       .join(', ')
+  }
 
   const remedyLines = (remedy: { text: string; commands?: readonly string[] }, indent: string) => {
     say(`${indent}${paint.cyan('→')} ${line(remedy.text)}`)

@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { Trouble } from '../../src/errors.ts'
+import { openHttp } from '../../src/mlflow/http.ts'
 import { openServer } from '../../src/mlflow/server.ts'
 import { readSettings } from '../../src/mlflow/settings.ts'
 import { envFor, nasty, nastySocket, nobody } from './nasty.ts'
@@ -342,4 +343,16 @@ describe('ids of others never reach a path', () => {
     await expect(server.call('GET', '/api/%2e%2e/x')).rejects.toThrow(RangeError)
     server.close()
   })
+})
+
+test('calls go through the proxy that HTTP_PROXY names, and straight where NO_PROXY says so (a throw-away proxy)', async () => {
+  const [proxy, target] = [await nasty(json({})), await nasty(json({}))]
+  const settings = readSettings(envFor(target.url))
+  for (const env of [{ HTTP_PROXY: proxy.url }, { HTTP_PROXY: proxy.url, NO_PROXY: '127.0.0.1' }]) {
+    const http = openHttp(settings, undefined, env)
+    await http.json('GET', '/api/x')
+    http.close()
+  }
+  expect(proxy.seen.map(({ url }) => url)).toEqual([`${target.url}/api/x`])
+  expect(target.seen.map(({ url }) => url)).toEqual(['/api/x'])
 })
