@@ -140,7 +140,7 @@ export interface Finding<F extends Facts = Facts> {
 
 export type Yielded<F extends Facts = Facts> = Finding<F> | Limit | Gap | Active
 
-export const areas = ['host', 'client', 'network', 'proxy', 'server', 'store', 'model', 'artifact'] as const
+const areas = ['host', 'client', 'network', 'proxy', 'server', 'store', 'model', 'artifact'] as const
 export type Area = (typeof areas)[number]
 
 /** The commands whose run includes a check. */

@@ -1,6 +1,6 @@
 /** The one sink through which every word leaves the tool: known secrets and whatever has the shape of one are replaced. */
 
-export const redacted = '[redacted]'
+const redacted = '[redacted]'
 
 /**
  * Shapes that are secret whoever wrote them: the user part of a URL, signature parameters of AWS, Azure and Google

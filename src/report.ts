@@ -120,11 +120,11 @@ export interface Report {
 
 export type ExitCode = 0 | 1 | 2 | 3 | 130
 
-export const atLeast = (severity: Severity, threshold: Severity): boolean =>
+const atLeast = (severity: Severity, threshold: Severity): boolean =>
   severities.indexOf(severity) >= severities.indexOf(threshold)
 
 /** `fails` is an error; what may fail and what cannot be told are warnings. */
-export const verdictSeverity = (verdict: Verdict): Severity | undefined =>
+const verdictSeverity = (verdict: Verdict): Severity | undefined =>
   verdict === 'fails' ? 'error' : verdict === 'passes' ? undefined : 'warning'
 
 /** A gap that makes the health unknown: refused although this route allows it, or asked for by `--require`. */

@@ -21,7 +21,7 @@ INSERT INTO alembic_version VALUES ('dc11669786a5');
 `
 
 /** Status numbers of logged models in the database, measured with MLflow 3.17.2. */
-export const modelStatus = { PENDING: 1, READY: 2, UPLOAD_FAILED: 3 } as const
+const modelStatus = { PENDING: 1, READY: 2, UPLOAD_FAILED: 3 } as const
 
 export interface LoggedModelRow {
   readonly modelId: string

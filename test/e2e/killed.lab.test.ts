@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3'
 import { describe, expect, test } from 'vitest'
+import { examined } from '../doctor.ts'
 import { s3Sdk, scratch, shared, startThrottle } from '../lab/index.ts'
-import { examined, expectLoaded, findings, home, lose, repair } from './story.ts'
+import { expectLoaded, findings, home, lose, repair } from './story.ts'
 
 const size = 60_000_000
 

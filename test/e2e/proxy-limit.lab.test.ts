@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { examined } from '../doctor.ts'
 import { shared, startNginx } from '../lab/index.ts'
-import { examined, expectLoaded, findings, home, lose, repair } from './story.ts'
+import { expectLoaded, findings, home, lose, repair } from './story.ts'
 
 test('proxied behind nginx with a 1 MiB limit: forecast to the byte, found, repaired by signed parts, loaded', async () => {
   const { mlflowS3, seaweed } = shared()

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { Report } from '../../src/report.ts'
-import { doctor, examined } from '../doctor.ts'
+import { examined } from '../doctor.ts'
 import { eventsOf, python, scratch } from '../lab/index.ts'
 
 export interface Lost {
@@ -76,5 +76,3 @@ export const home = async (): Promise<Record<string, string>> => {
   const dir = await scratch()
   return { HOME: dir, XDG_STATE_HOME: join(dir, 'state') }
 }
-
-export { doctor, examined }
