@@ -44,6 +44,8 @@ test('a skipped test is bad unless it is named, or the run was of selected tests
   const some = { ...good, skipped: [{ name: 'a > b', because: 'why' }] }
   expect(verdictOn(some, {}, whole).exitCode).toBe(1)
   expect(verdictOn(some, { 'a > b': 'needs Go' }, whole)).toMatchObject({ exitCode: 0 })
+  expect(verdictOn(some, { 'a > *': 'needs Go' }, whole)).toMatchObject({ exitCode: 0 })
+  expect(verdictOn(some, { 'a > b > *': 'needs Go' }, whole)).toMatchObject({ exitCode: 1 })
   expect(verdictOn(some, { 'a > b': 'needs Go' }, whole).lines.at(-1)).toBe('2 passed, 0 failed, 1 skipped')
   expect(verdictOn(some, {}, { ...whole, selected: true }).exitCode).toBe(0)
 })

@@ -30,6 +30,9 @@ export function outcomeOf(modules: readonly TestModule[], unhandledErrors: numbe
   return { passed, failed, skipped }
 }
 
+const isNamed = (name: string, allowed: Readonly<Record<string, string>>): boolean =>
+  Object.keys(allowed).some((key) => (key.endsWith('*') ? name.startsWith(key.slice(0, -1)) : name === key))
+
 export interface Verdict {
   /** To print, the count last. */
   readonly lines: readonly string[]
@@ -38,7 +41,7 @@ export interface Verdict {
 
 /**
  * Judges a run: it fails when anything failed, when nothing passed, and when a test was skipped that `allowed` (name to
- * reason) does not name. A run of selected tests skips all others, so there the names do not count. `broken`: vitest itself failed.
+ * reason; a name that ends in `*` stands for all that begin so) does not name. A run of selected tests skips all others, so there the names do not count. `broken`: vitest itself failed.
  */
 export function verdictOn(
   outcome: Outcome,
@@ -49,7 +52,7 @@ export function verdictOn(
   let unexplained = 0
   for (const { name, because } of how.selected ? [] : outcome.skipped) {
     lines.push(`skipped: ${name} (${because})`)
-    if (name in allowed) continue
+    if (isNamed(name, allowed)) continue
     unexplained += 1
     lines.push('  and test/skips.json does not name it')
   }
