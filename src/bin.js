@@ -1,20 +1,25 @@
 #!/usr/bin/env node
 // Plain JavaScript, and the first thing that runs: an older Node cannot even parse what follows, so it is told here.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+
+/**
+ * Whatever goes wrong beyond all handling must not look like exit code 1, "findings remain": health is unknown. The
+ * message is left out, since nothing has taken the secrets out of it.
+ */
+const fail = (error) => {
+  const name = error instanceof Error ? (error.code ?? error.name) : 'unknown error'
+  process.stderr.write(`mlflow-doctor itself failed (${name}), so health is unknown. Please report it.\n`)
+  process.exit(3)
+}
+
 if (major < 22 || (major === 22 && minor < 19)) {
   process.stderr.write(
     `mlflow-doctor needs Node 22.19 or newer, and this is Node ${process.versions.node}: install a newer Node, or run it through npm in its own folder, which brings one along.\n`,
   )
   process.exitCode = 2
 } else {
-  // Whatever goes wrong beyond all handling must not look like exit code 1, "findings remain": health is unknown.
-  try {
-    const { main } = await import('./cli.ts')
-    process.exitCode = await main(process.argv.slice(2))
-  } catch (error) {
-    process.stderr.write(
-      `mlflow-doctor itself failed: ${error instanceof Error ? error.name : 'unknown error'}. Please report it.\n`,
-    )
-    process.exitCode = 3
-  }
+  process.on('uncaughtException', fail)
+  process.on('unhandledRejection', fail)
+  const { main } = await import('./cli.ts')
+  process.exitCode = await main(process.argv.slice(2))
 }

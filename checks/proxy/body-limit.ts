@@ -1,6 +1,6 @@
 import { defineCheck, type Remedy } from '../../src/check.ts'
 import { bodyLimit, plannedUpload, route } from '../../src/needs/declarations.ts'
-import { bytes, exactBytes } from '../../src/words.ts'
+import { bytes, count, exactBytes } from '../../src/words.ts'
 
 const MiB = 1024 ** 2
 
@@ -68,18 +68,21 @@ export default defineCheck({
         facts,
         remedy,
       }
-    } else if (plan === undefined && (parts === undefined || limit.accepted < parts)) {
-      yield {
-        kind: 'finding',
-        at: route.firstHop,
-        says:
-          parts === undefined
-            ? `requests above ${exactBytes(limit.accepted)} are refused by ${by}, and every file goes in one request: a larger one fails with 413`
-            : `requests above ${exactBytes(limit.accepted)} are refused by ${by}, and files go in parts only from ${bytes(parts)} on: one in between fails with 413`,
-        facts,
-        remedy,
-      }
+      return
     }
+    const tooLarge = single?.filter((size) => size > limit.accepted)
+    const refuses = `requests above ${exactBytes(limit.accepted)} are refused by ${by}`
+    const says =
+      tooLarge === undefined
+        ? parts === undefined
+          ? `${refuses}, and every file goes in one request: a larger one fails with 413`
+          : limit.accepted < parts
+            ? `${refuses}, and files go in parts only from ${bytes(parts)} on: one in between fails with 413`
+            : undefined
+        : tooLarge.length > 0
+          ? `${refuses}, and ${count(tooLarge.length, 'planned file')} of up to ${bytes(Math.max(...tooLarge))} would go in one request`
+          : undefined
+    if (says !== undefined) yield { kind: 'finding', at: route.firstHop, says, facts, remedy }
   },
 })
 
