@@ -98,6 +98,15 @@ describe('what needs nothing', () => {
     expect(other.stderr).not.toMatch(/@aws-sdk/)
   })
 
+  test('an older Node is told in one sentence (a pretended version)', async () => {
+    const old = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })"
+    const ran = await doctor(['check'], {
+      env: { NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(old)}"` },
+    })
+    expect(ran.code).toBe(2)
+    expect(ran.stderr).toMatch(/^mlflow-doctor needs Node 22\.19 or newer, and this is Node 20\.20\.2: .*\n$/)
+  })
+
   test('--help names every command and the exit codes', async () => {
     const ran = await doctor(['--help'])
     expect(ran.code).toBe(0)

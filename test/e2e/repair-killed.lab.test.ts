@@ -1,3 +1,5 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { doctor } from '../doctor.ts'
@@ -8,9 +10,23 @@ import { expectLoaded, home, lose, repair } from './story.ts'
 const size = 120_000_000
 const kills = 10
 
+/** What a killed run leaves on this machine: readable by its user alone, without an address or a secret. */
+const expectCleanJournals = async (state: string, secret: string): Promise<void> => {
+  const entries = await readdir(state, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile())
+  expect(files.length).toBeGreaterThan(0)
+  for (const { parentPath, name } of files) {
+    expect((await stat(join(parentPath, name))).mode & 0o077).toBe(0)
+    expect(await readFile(join(parentPath, name), 'utf8')).not.toMatch(
+      new RegExp(`https?://|X-Amz-|Signature|${secret}`),
+    )
+  }
+}
+
 test('a repair killed with -9 ten times at random moments ends byte-equal, and no part that the store held is sent again', async () => {
   const { mlflowS3, seaweed } = shared()
-  const env = { ...(await home()), ...seaweed.env, MLFLOW_TRACKING_URI: mlflowS3.url }
+  const state = await home()
+  const env = { ...state, ...seaweed.env, MLFLOW_TRACKING_URI: mlflowS3.url }
   const slowly = await startThrottle({ upstream: seaweed.endpoint, bytesPerSecond: 20_000_000 })
   const lost = await lose(
     [
@@ -36,6 +52,7 @@ test('a repair killed with -9 ten times at random moments ends byte-equal, and n
       await sleep(100)
       await watching.idle()
     }
+    await expectCleanJournals(state.XDG_STATE_HOME ?? '', seaweed.secretKey)
     await repair(lost, through)
   } finally {
     await slow.stop()
