@@ -158,8 +158,8 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
     say(paint.underline('Covered'))
     for (const alive of covered.active) say(`  ${marks.info} ${line(alive.at)}: ${line(alive.says)}`)
     for (const gap of covered.gaps) {
-      const verb = gap.cannot === 'see' ? 'could not be seen' : 'could not be proved'
-      say(`  ${gap.unexpected ? marks.blocked : marks.skipped} ${line(gap.at)} ${verb}: ${line(gap.because)}`)
+      const verb = gap.cannot === 'see' ? 'not seen' : 'not proved'
+      say(`  ${gap.unexpected ? marks.blocked : marks.skipped} ${line(gap.at)}, ${verb}: ${line(gap.because)}`)
     }
     say()
   }
@@ -186,10 +186,12 @@ const summary = (report: Report, mark: (severity: Severity) => string): string =
     ...(states.blocked + states.crashed > 0 ? [`${states.blocked + states.crashed} without result`] : []),
   ]
   const { targets, objects } = report.covered
+  const verdicts = Map.groupBy(report.forecast ?? [], ({ verdict }) => verdict)
+  const forecast = [...verdicts].map(([verdict, rows]) => `${rows.length} ${verdict}`).join(', ')
   const looked =
     targets > 0
       ? `; looked at ${count(targets, 'artifact root')}, ${count(objects, 'object')}, ${bytes(report.covered.bytes)}`
       : ''
   const worst = report.exitCode === 0 ? '' : `${mark('error')} `
-  return `${worst}${parts.join(', ')}${looked}; ${report.exitCode === 0 ? 'exit code 0' : endings[report.exitCode]}`
+  return `${worst}${parts.join(', ')}${forecast && `; forecast: ${forecast}`}${looked}; ${report.exitCode === 0 ? 'exit code 0' : endings[report.exitCode]}`
 }
