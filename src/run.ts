@@ -7,6 +7,7 @@ import { severities, touchOrder } from './check.ts'
 import { NotApplicable, Trouble } from './errors.ts'
 import type { Opened, Opener } from './needs/opener.ts'
 import type { CheckReport, ReportedFinding } from './report.ts'
+import { duration } from './words.ts'
 
 export interface RunOptions<Context> {
   readonly checks: readonly Check[]
@@ -51,6 +52,8 @@ export class Scope<Context> {
   readonly #parent: Scope<Context> | undefined
   readonly #opened = new Map<string, Promise<Opened>>()
   readonly #undo: (() => Promise<void> | void)[] = []
+  /** One for each need that is being opened now. */
+  readonly #pending = new Set<AbortController>()
 
   constructor(
     openers: ReadonlyMap<string, Opener<Context>>,
@@ -76,16 +79,40 @@ export class Scope<Context> {
   async #begin(need: Need, progress: (says: string) => void): Promise<Opened> {
     const opener = this.#openers.get(need.name)
     if (!opener) throw new Error(`no opener for the need "${need.name}"`)
-    const opened = await opener.open({
+    const patience = new AbortController()
+    this.#pending.add(patience)
+    const signal = AbortSignal.any([this.#options.signal, patience.signal])
+    const opening = opener.open({
       context: this.#options.context,
-      signal: this.#options.signal,
+      signal,
       progress,
       open: async <V>(other: Need<string, V, Facts>) => (await this.open(other, progress)).value as V,
       onClose: (undo) => this.#undo.push(undo),
     })
-    const { close } = opened
-    if (close) this.#undo.push(() => close.call(opened))
-    return opened
+    try {
+      const opened = await untilAborted(opening, signal)
+      const { close } = opened
+      if (close) this.#undo.push(() => close.call(opened))
+      return opened
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error
+      // What opens after all is of no use to anybody any more.
+      opening.then(({ close }) => close?.()).catch(() => undefined)
+      throw new Trouble({
+        kind: 'unreachable',
+        what: `cannot look at ${need.name}`,
+        why: 'it did not answer in time',
+        todo: 'Try again, or give it longer with --timeout',
+      })
+    } finally {
+      this.#pending.delete(patience)
+    }
+  }
+
+  /** Stops waiting for whatever is being opened now, here and in the run: one silent server must not hold up the rest. */
+  giveUp(): void {
+    for (const patience of this.#pending) patience.abort()
+    this.#parent?.giveUp()
   }
 
   /** The value of a need that was opened already; undefined when it was not, or could not be. */
@@ -100,6 +127,7 @@ export class Scope<Context> {
 
   /** Undoes everything, last first; one failure keeps no other from running. Gives the failures back. */
   async close(): Promise<unknown[]> {
+    for (const patience of this.#pending) patience.abort()
     await Promise.allSettled(this.#opened.values())
     const failures: unknown[] = []
     for (let undo = this.#undo.pop(); undo; undo = this.#undo.pop()) {
@@ -157,7 +185,8 @@ const runOne = async <Context>(
       ms: Math.round(performance.now() - began),
       ...(reason === undefined ? {} : { reason }),
       ...(Object.keys(measured).length > 0 ? { measured } : {}),
-      findings,
+      // A copy: a check that was stopped may still be running, and what it finds now comes too late.
+      findings: [...findings],
     }
   }
   if (exceeds(touchesOf(check), options.mayTouch)) {
@@ -184,7 +213,10 @@ const runOne = async <Context>(
     return done(findings.length > 0 ? 'found' : 'ok')
   } catch (error) {
     if (options.signal.aborted) return done('skipped', 'interrupted')
-    if (time.aborted) return done('crashed', `no result within ${options.timeoutMs} ms; a longer --timeout may help`)
+    if (time.aborted) {
+      scope.giveUp()
+      return done('crashed', `no result within ${duration(options.timeoutMs)}; a longer --timeout may help`)
+    }
     if (error instanceof NotApplicable) return done('skipped', error.message)
     // What was found before the trouble stays found: the state says that the look is not complete.
     if (error instanceof Trouble) return done('blocked', error.message)

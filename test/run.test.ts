@@ -170,3 +170,27 @@ test('a clean-up that fails is told and keeps no other from running', async () =
   expect(closed).toBe(true)
   expect(failures).toEqual([new Error('still there')])
 })
+
+test('a need that never opens stops its check, blocks the others, and holds up neither the run nor its end', async () => {
+  const hangs = opener<undefined, string, { size: 'bytes' }>(thing, () => new Promise(() => {}))
+  const needs = made(async function* () {}, { needs: [thing] })
+  const other = made(async function* () {})
+  const { outcome, failures } = await run([needs, needs, other], [hangs], { timeoutMs: 30 })
+  expect(outcome.checks.map(({ state }) => state)).toEqual(['crashed', 'blocked', 'ok'])
+  expect(outcome.checks[1]?.reason).toMatch(/did not answer in time/)
+  expect(failures).toEqual([])
+})
+
+test('what a stopped check finds later is not in its report', async () => {
+  let later = () => {}
+  const slow = made(async function* () {
+    await new Promise<void>((resolve) => {
+      later = resolve
+    })
+    yield finding()
+  })
+  const { outcome } = await run([slow], [], { timeoutMs: 20 })
+  later()
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(outcome.checks[0]?.findings).toEqual([])
+})
