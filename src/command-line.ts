@@ -1,7 +1,7 @@
 /** From the words on the command line to the exit code: yargs made from commands as data, one report, one way out. */
 import { createWriteStream } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { createInterface } from 'node:readline/promises'
 import { pipeline } from 'node:stream/promises'
 import yargs from 'yargs'
@@ -122,10 +122,19 @@ const troubled = (error: unknown, verbose: boolean): Findings => {
   }
 }
 
+/** Containers that run under a random user id have no home that the system knows. */
+const homeOf = (env: NodeJS.ProcessEnv): string => {
+  try {
+    return env.HOME || homedir()
+  } catch {
+    return tmpdir()
+  }
+}
+
 const hostOf = (interactive: boolean): Host => ({
   env: process.env,
   cwd: process.cwd(),
-  home: homedir(),
+  home: homeOf(process.env),
   platform: process.platform,
   ask: interactive
     ? async (question) => {
@@ -178,7 +187,7 @@ const seal = (
 /** Runs one command line. Never throws; what goes wrong is in the report and in the exit code. */
 export const runCommandLine = async (argv: readonly string[], version: string): Promise<ExitCode> => {
   const began = new Date()
-  const secrets = secretsOf({ env: process.env, home: homedir(), texts: argv })
+  const secrets = secretsOf({ env: process.env, home: homeOf(process.env), texts: argv })
   const redact: Redact = createRedactor(secrets)
   const out = standard(process.stdout, redact)
   const err = standard(process.stderr, redact)
@@ -243,7 +252,9 @@ export const runCommandLine = async (argv: readonly string[], version: string): 
   const color = args.color === undefined ? out.isTTY && !process.env.NO_COLOR : args.color === true
   const options = { color: color && args.output === undefined, verbose: args.verbose === true }
   try {
-    await writeReport(await render(format, report, options), args.output as string | undefined, out.write)
+    // The report went through the redactor as data; its text must not, where a digit less would break the format.
+    const text = isMachine(format) ? standard(process.stdout, (sealed) => sealed) : out
+    await writeReport(await render(format, report, options), args.output as string | undefined, text.write)
     if (args.output !== undefined || isMachine(format)) {
       if (report.trouble)
         err.write(`${line(`${report.trouble.what}: ${report.trouble.why}. ${report.trouble.todo}.`)}\n`)

@@ -48,7 +48,7 @@ export interface CommonOptions {
   readonly severity: readonly string[]
   readonly failOn: Severity
   readonly require: readonly GapTopic[]
-  readonly timeout: number
+  readonly timeout: string
   readonly readOnly: boolean
 }
 

@@ -46,10 +46,10 @@ export const commonOptions: Readonly<Record<string, Options>> = {
     describe: 'Exit 3 when this could not be looked at',
   },
   timeout: {
-    type: 'number',
+    type: 'string',
     requiresArg: true,
-    default: 60,
-    describe: 'Seconds that one check may take on one target',
+    default: '60s',
+    describe: 'How long one check may take on one target: 60s, 5m',
   },
   'read-only': {
     type: 'boolean',

@@ -10,6 +10,7 @@ import type { CheckReport, Covered } from '../report.ts'
 import { isPerTarget, type Outcome, type RunOptions, runChecks, Scope } from '../run.ts'
 import type { CommandContext, CommonOptions } from './command.ts'
 import { select, severityOverrides } from './selection.ts'
+import { parseTime } from './sizes.ts'
 
 /** What one look at a target found, with what it opened still open. */
 export interface Look {
@@ -52,6 +53,9 @@ export const coveredBy = ({ results }: Session): Covered => ({
   active: results.active.map(({ kind, ...active }) => active),
 })
 
+/** Milliseconds: the longest that a timer of Node can wait; a longer one would fire at once. */
+const longestTimer = 2 ** 31 - 1
+
 export const openSession = (
   occasion: Occasion,
   needed: Needed,
@@ -62,13 +66,14 @@ export const openSession = (
   const chosen = select(eligible, args.only, args.skip)
   const severity = severityOverrides(eligible, args.severity)
   const byName = new Map(openers.map((opener) => [opener.need.name, opener]))
+  const timeoutMs = Math.min(parseTime('--timeout', args.timeout), longestTimer)
   const mayTouch: Touches = args.readOnly ? 'reads' : 'writes'
   const options = (checks: RunOptions<Needed>['checks']): RunOptions<Needed> => ({
     checks,
     openers,
     context: needed,
     signal: context.signal,
-    timeoutMs: args.timeout * 1000,
+    timeoutMs,
     mayTouch,
     severity,
     docs: docsOf,

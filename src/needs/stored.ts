@@ -3,6 +3,7 @@ import type { Gap } from '../check.ts'
 import { NotApplicable, Trouble } from '../errors.ts'
 import { parseModelFile } from '../mlflow/mlmodel.ts'
 import { openStore } from '../stores/index.ts'
+import { unsafeBecause } from '../stores/path.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
 import { openTree } from '../transfer/source.ts'
 import {
@@ -56,7 +57,9 @@ export const modelFilesOpener = opener(modelFiles, async ({ open, signal }: Open
   const value: PlacedModel[] = []
   for (const { path, size } of files.values()) {
     if (path !== 'MLmodel' && !path.endsWith('/MLmodel')) continue
-    value.push({ folder: path.slice(0, -'MLmodel'.length), content: await readModelFile(opened, path, size, signal) })
+    const refused = unsafeBecause(path)
+    const content = refused === undefined ? await readModelFile(opened, path, size, signal) : { malformed: refused }
+    value.push({ folder: path.slice(0, -'MLmodel'.length), content })
   }
   return { value, facts: { models: value.length } }
 })
@@ -132,7 +135,12 @@ export const unfinishedUploadsOpener = opener(
     try {
       await gather()
       // Some stores (MinIO) answer only for an exact key, so every key that is expected and not whole is asked for by name.
-      for (const path of await expectedKeys(open)) await gather(path)
+      const expected = await expectedKeys(open)
+      for (const path of expected.slice(0, mostKeys)) await gather(path)
+      if (expected.length > mostKeys) {
+        const because = `of ${expected.length} expected keys that are not stored, ${mostKeys} were asked for by name`
+        gaps.push({ at: at.name, cannot: 'see', because, unexpected: false })
+      }
     } catch (error) {
       refused(error, 'unfinished uploads could not be listed')
     }
@@ -155,5 +163,5 @@ const expectedKeys = async (open: Opening<Needed>['open']): Promise<string[]> =>
     throw error
   })
   for (const path of tree?.files.keys() ?? []) keys.add(path)
-  return [...keys].filter((key) => !files.has(key)).slice(0, mostKeys)
+  return [...keys].filter((key) => !files.has(key) && unsafeBecause(key) === undefined)
 }

@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -19,6 +20,7 @@ describe('wrong usage ends with 2 and one sentence', () => {
     ['an unknown command', ['chekc'], /chekc/],
     ['no command', [], /no command was given/],
     ['a size that is none', ['check', '--size', 'huge'], /--size huge/],
+    ['a time that is none', ['check', '--timeout', 'abc'], /--timeout abc/],
     ['two plans', ['check', '--size', '1', '--model', '.'], /mutually exclusive/],
     ['an unknown format', ['check', '--format', 'xml'], /xml/],
     ['a pattern that matches nothing', ['check', '--only', 'stroe/*'], /--only stroe/],
@@ -77,10 +79,29 @@ describe('what cannot be looked at ends with 3, as a valid document', () => {
     expect(report).toMatchObject({ exitCode: 3, trouble: { kind: 'unreachable' } })
   })
 
-  test('a pipe that is closed early ends quietly', async () => {
-    const ran = await doctor(['schema'], { started: () => {} })
-    expect(ran.code).toBe(0)
-    expect(() => JSON.parse(ran.stdout)).not.toThrow()
+  test('a secret that is a number breaks no figure of the document', async () => {
+    await writeFile(join(dir, 'x.bin'), 'x'.repeat(10_245))
+    const ran = await doctor(['scan', dir, '--json'], { env: { MLFLOW_TRACKING_TOKEN: '1024' } })
+    expectValid(reportOf(ran))
+    expect(reportOf(ran).covered.bytes).toBeGreaterThanOrEqual(10_245)
+  })
+
+  test('a user without a home or a name is no crash', async () => {
+    const ran = await doctor(['check', '--json'], { env: { HOME: '', USER: '', MLFLOW_TRACKING_URI: dead } })
+    expectValid(reportOf(ran))
+    expect(ran.code).toBe(3)
+  })
+
+  test('a time-out longer than any timer is no time-out of nothing', async () => {
+    const ran = await doctor(['check', '--json', '--timeout', '99999999'], { env: { MLFLOW_TRACKING_URI: dead } })
+    expect(reportOf(ran).checks.map(({ state }) => state)).not.toContain('crashed')
+  })
+
+  test('a pipe that is closed early ends quietly', () => {
+    const line = `"${process.execPath}" src/bin.js schema | head -c 5 >&2; echo "\${PIPESTATUS[0]}"`
+    const ran = spawnSync('bash', ['-c', line], { encoding: 'utf8' })
+    expect(ran.stdout).toBe('0\n')
+    expect(ran.stderr).toBe('{\n  "')
   })
 })
 
