@@ -14,7 +14,7 @@ export default defineCheck({
   on: ['check'],
   needs: [bodyLimit, route],
   wants: [plannedUpload],
-  facts: { accepted: 'bytes', refused: 'bytes', status: 'count', refusedBy: 'text', smallestPart: 'bytes' },
+  facts: { accepted: 'bytes', refused: 'bytes', status: 'count', refusedBy: 'text', partsFrom: 'bytes' },
   explain: {
     measures:
       "Declares request bodies of different sizes on the experiment's artifact path (POST with Content-Length and Expect: 100-continue) and sends none of them, until the largest accepted and the smallest refused size are one byte apart. Nothing is stored. This finds limits that are judged by declared size, as nginx, Apache, Traefik, IIS and others do; what counts bytes only as they arrive is not seen.",
@@ -39,7 +39,9 @@ export default defineCheck({
     const by = limit.refusedBy ?? 'something on the way that does not give its name'
     const parts = route.multipart ? route.multipartMinimum : undefined
     const single = plan?.files.filter((file) => parts === undefined || file.bytes < parts).map((file) => file.bytes)
-    const wanted = single === undefined ? parts : Math.max(0, ...single)
+    const asked = single === undefined ? parts : largest(single)
+    // The advice must never lower what stands there, nor bar the API: a plan that goes in parts alone asks for nothing.
+    const wanted = asked === undefined ? undefined : Math.max(asked, largestJson, limit.accepted)
     const product = productOf(limit.refusedBy)
     const remedy = remedyFor(product, wanted, route.multipart && limit.accepted > 0 ? limit.accepted : undefined)
     yield {
@@ -58,7 +60,7 @@ export default defineCheck({
       refused: limit.refused,
       ...(limit.status !== undefined && { status: limit.status }),
       ...(limit.refusedBy !== undefined && { refusedBy: limit.refusedBy }),
-      ...(parts !== undefined && { smallestPart: parts }),
+      ...(parts !== undefined && { partsFrom: parts }),
     }
     if (limit.accepted < largestJson) {
       yield {
@@ -80,11 +82,14 @@ export default defineCheck({
             ? `${refuses}, and files go in parts only from ${bytes(parts)} on: one in between fails with 413`
             : undefined
         : tooLarge.length > 0
-          ? `${refuses}, and ${count(tooLarge.length, 'planned file')} of up to ${bytes(Math.max(...tooLarge))} would go in one request`
+          ? `${refuses}, and ${count(tooLarge.length, 'planned file')} of up to ${bytes(largest(tooLarge))} would go in one request`
           : undefined
     if (says !== undefined) yield { kind: 'finding', at: route.firstHop, says, facts, remedy }
   },
 })
+
+/** 0 for none. Plans have hundreds of thousands of files, more than a call takes arguments. */
+const largest = (sizes: readonly number[]): number => sizes.reduce((most, size) => Math.max(most, size), 0)
 
 interface Product {
   readonly setting: string
