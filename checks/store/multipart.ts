@@ -1,37 +1,52 @@
 import { defineCheck, type Finding, type Severity } from '../../src/check.ts'
-import { multipartCanary, store, target } from '../../src/needs/declarations.ts'
+import { multipartCanary, route, store, target } from '../../src/needs/declarations.ts'
 
 type Step = 'create' | 'upload-part' | 'list-parts' | 'list-uploads' | 'abort'
 
-/** What each step is for, how much its failure weighs, and the IAM action that S3 asks for. */
-const steps: Readonly<Record<Step, { doing: string; costs: string; severity: Severity; action: string }>> = {
+interface Meaning {
+  readonly doing: string
+  /** What its failure costs where the client uploads with the same credentials. */
+  readonly costs: string
+  /** The same where the server uploads with its own, and these serve repair and scan alone. */
+  readonly costsDoctor: string
+  readonly severity: Severity
+  /** The IAM action that S3 asks for. */
+  readonly action: string
+}
+
+const steps: Readonly<Record<Step, Meaning>> = {
   create: {
     doing: 'Beginning a multipart upload',
     costs: 'large files cannot be uploaded',
+    costsDoctor: 'repair cannot put files back with them',
     severity: 'error',
     action: 's3:PutObject',
   },
   'upload-part': {
     doing: 'Sending a part of a multipart upload',
     costs: 'large files cannot be uploaded',
+    costsDoctor: 'repair cannot put files back with them',
     severity: 'error',
     action: 's3:PutObject',
   },
   'list-parts': {
     doing: 'Listing the parts of a multipart upload',
     costs: 'scan cannot size an abandoned upload, and repair cannot go on with it',
+    costsDoctor: 'scan cannot size an abandoned upload with them, and repair cannot go on with it',
     severity: 'warning',
     action: 's3:ListMultipartUploadParts',
   },
   'list-uploads': {
     doing: 'Listing the unfinished multipart uploads',
     costs: 'scan cannot find abandoned uploads',
+    costsDoctor: 'scan cannot find abandoned uploads with them',
     severity: 'warning',
     action: 's3:ListBucketMultipartUploads',
   },
   abort: {
     doing: 'Aborting a multipart upload',
     costs: 'what a failed upload has sent stays and is paid for; so does the small part that this check sent',
+    costsDoctor: 'what a failed repair has sent stays and is paid for; so does the small part that this check sent',
     severity: 'warning',
     action: 's3:AbortMultipartUpload',
   },
@@ -54,30 +69,34 @@ export default defineCheck({
   severity: 'error',
   on: ['check'],
   needs: [target, store, multipartCanary],
-  wants: [],
+  wants: [route],
   facts,
   explain: {
     measures:
       'Begins a multipart upload below the artifact root, sends one part of some bytes, lists the parts and the unfinished uploads, and aborts it. It is never completed, so no object is written; canaries that a killed run of the same user left more than an hour ago are aborted first. On a folder the same is done with a staged file.',
     breaks:
-      'Policies often allow PutObject alone: small files pass, and the first large one fails, or fails and leaves its parts behind, because AbortMultipartUpload was forgotten.',
+      'Policies often allow PutObject alone: small files pass, and the first large one fails, or fails and leaves its parts behind, because AbortMultipartUpload was forgotten. Where artifacts pass the tracking server and yours open the store behind it, its credentials upload, and a failure with yours only tells what repair and scan cannot do.',
     remedy:
       'The finding names the permission that was missing. All five steps need s3:PutObject, s3:ListMultipartUploadParts, s3:ListBucketMultipartUploads and s3:AbortMultipartUpload.',
   },
-  async *run({ target, store, multipartCanary: canary }) {
+  async *run({ target, store, multipartCanary: canary, route }) {
+    // The client's bytes go through the server there, and it uploads with credentials that this check never saw at work.
+    const doctorOnly = route?.proxied === true && store.kind !== 'proxied'
     for (const { step, ms, trouble } of canary.steps) {
       if (trouble === undefined) continue
-      const { doing, costs, severity, action } = steps[step]
+      const { doing, costs, costsDoctor, severity, action } = steps[step]
       const denied = trouble.kind === 'denied' && store.kind === 's3'
       const finding: Finding<typeof facts> = {
         kind: 'finding',
         at: target.name,
-        says: `${doing} in ${store.uri} failed: ${trouble.why}; ${costs}`,
-        severity,
+        says: doctorOnly
+          ? `${doing} with your own credentials in ${store.uri} failed: ${trouble.why}; ${costsDoctor}, while uploads through the server go with the server's`
+          : `${doing} in ${store.uri} failed: ${trouble.why}; ${costs}`,
+        severity: doctorOnly ? 'info' : severity,
         facts: { step, took: ms },
         remedy: {
           text: denied
-            ? `Allow ${trouble.action ?? action} to the credentials in use, for instance by this statement in their IAM policy: ${statement(store.uri, trouble.action ?? action)}.`
+            ? `${doctorOnly ? 'For repair and scan from this machine: allow' : 'Allow'} ${trouble.action ?? action} to the credentials in use, for instance by this statement in their IAM policy: ${statement(store.uri, trouble.action ?? action)}.`
             : `${trouble.todo}.`,
         },
       }
