@@ -24,6 +24,17 @@ export default defineCheck({
       'Raise the limit in the proxy that was recognised, on the artifact location; where the server signs parts, lower MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE in the client below the limit.',
   },
   async *run({ bodyLimit: limit, route, plannedUpload: plan }) {
+    if (limit.unmeasured !== undefined) {
+      yield {
+        kind: 'gap',
+        at: route.firstHop,
+        cannot: 'see',
+        because: `${limit.unmeasured}, so a limit on request bodies cannot be measured without sending as many bytes: ask whoever runs the proxy`,
+        unexpected: false,
+        about: 'limits',
+      }
+      return
+    }
     if (limit.seenThrough === false) {
       yield {
         kind: 'gap',

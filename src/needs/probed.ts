@@ -1,5 +1,4 @@
 /** Needs that are measured by touching the network. */
-import { userInfo } from 'node:os'
 import { NotApplicable } from '../errors.ts'
 import { bodyLimit as probeBodyLimit } from '../probes/body-limit.ts'
 import { multipartCanary as runMultipartCanary } from '../probes/multipart-canary.ts'
@@ -70,15 +69,20 @@ export const bodyLimitOpener = opener(bodyLimit, async ({ context, open, signal 
   return {
     value,
     facts: {
-      bodyAccepted: value.accepted,
+      ...(value.unmeasured === undefined ? { bodyAccepted: value.accepted } : {}),
       requests: value.requests,
       ...(value.refused === undefined ? {} : { bodyRefused: value.refused }),
     },
   }
 })
 
-export const multipartCanaryOpener = opener(multipartCanary, async ({ open, signal, onClose }: Opening<Needed>) => {
-  await open(target)
-  const value = await runMultipartCanary(await open(store), { owner: userInfo().username, signal, onCleanup: onClose })
-  return { value, facts: {} }
-})
+export const multipartCanaryOpener = opener(
+  multipartCanary,
+  async ({ context, open, signal, onClose }: Opening<Needed>) => {
+    await open(target)
+    // A container with a random user id has no entry in /etc/passwd, and `userInfo` throws there.
+    const owner = context.host.env.USER || String(process.getuid?.() ?? 'unknown')
+    const value = await runMultipartCanary(await open(store), { owner, signal, onCleanup: onClose })
+    return { value, facts: {} }
+  },
+)

@@ -25,14 +25,19 @@ const int32 = 2 ** 31 - 1
  * the bytes that arrive cannot be seen this way. At most 60 requests: the power of two first, then bisection within it,
  * and each of the two figures is asked for again three times at the end. Closed connections are
  * asked three times over, and a limit behind an unbuffered proxy takes a second search, which makes it more.
- * Throws `Trouble`: `unreachable`, `unauthenticated`, `denied`, `not-found`, `unavailable`, `unsupported` when nothing
- * answers before the body, `unexpected-answer` when the answers contradict each other or are redirects.
+ * Throws `Trouble`: `unreachable`, `unauthenticated`, `denied`, `not-found`, `unavailable`, `unexpected-answer` when the answers contradict each other or are redirects.
  */
 export const bodyLimit = async (address: string | URL, options: BodyLimitOptions): Promise<BodyLimit> => {
   const base = new URL(address)
   const url = new URL(`${base.pathname.replace(/\/+$/, '')}/${options.path.replace(/^\/+/, '')}`, base.origin)
   const asked = new Inquiry(url, options)
-  const found = await search(asked, options.max ?? top)
+  let found: Omit<BodyLimit, 'requests'>
+  try {
+    found = await search(asked, options.max ?? top)
+  } catch (error) {
+    if (!(error instanceof Unmeasurable)) throw error
+    return { accepted: 0, unmeasured: error.message, requests: asked.requests }
+  }
   if (found.accepted === 0 || asked.answered) return { ...found, seenThrough: asked.answered, requests: asked.requests }
   // A proxy said "continue" by itself. Where it does not buffer bodies, the same request without an expectation gets
   // through to the next one; where it does, there is silence until the body comes.
@@ -49,7 +54,10 @@ const search = async (asked: Inquiry, max: number): Promise<Omit<BodyLimit, 'req
   const firstRefused = await asked.firstRefusal([max, ...(max > int32 ? [int32] : [])])
   if (firstRefused === undefined) return { accepted: max }
   // A limit of nothing at all: whatever has a body is refused.
-  if (!(await asked.passes(1))) return { accepted: 0, refused: 1, ...asked.refusal() }
+  if (!(await asked.passes(1))) {
+    await asked.confirm(1, false)
+    return { accepted: 0, refused: 1, ...asked.refusal() }
+  }
   let accepted = 1
   let refused = firstRefused
   // Limits span six decades: find the power of two first.
@@ -65,12 +73,8 @@ const search = async (asked: Inquiry, max: number): Promise<Omit<BodyLimit, 'req
     else refused = middle
   }
   // In a row each, so that two proxies that take turns both get to answer.
-  for (let again = 0; again < confirmations; again += 1) {
-    if (await asked.passes(refused)) throw asked.contradiction(refused)
-  }
-  for (let again = 0; again < confirmations; again += 1) {
-    if (!(await asked.passes(accepted))) throw asked.contradiction(accepted)
-  }
+  await asked.confirm(refused, false)
+  await asked.confirm(accepted, true)
   return { accepted, refused, ...asked.refusal() }
 }
 
@@ -82,6 +86,9 @@ const glanceMs = 2000
 
 /** How often a connection that is closed without a word, or a busy answer, is asked again. */
 const repeats = 3
+
+/** What answers here cannot be asked for its limit; the message says why. */
+class Unmeasurable extends Error {}
 
 class Inquiry {
   requests = 0
@@ -110,11 +117,7 @@ class Inquiry {
     if (reply.kind === 'silent') {
       // Once a size was refused at once, keeping quiet means waiting for the body.
       if (this.#refused !== undefined) return true
-      throw this.#trouble(
-        'unsupported',
-        `nothing answered a request that declares ${exactBytes(bytes)} before its body`,
-        silent,
-      )
+      throw new Unmeasurable(`nothing answered a request that declares ${exactBytes(bytes)} before its body`)
     }
     if (reply.kind === 'status') this.#throwUnlessMeasurable(reply)
     if (reply.kind === 'status' && harmless(reply.status)) return true
@@ -130,6 +133,12 @@ class Inquiry {
       if (!(await this.passes(bytes))) throw this.contradiction(bytes)
     }
     return undefined
+  }
+
+  /** Asks for a figure again, as often as it takes for proxies with different limits to show. */
+  async confirm(bytes: number, passed: boolean): Promise<void> {
+    for (let again = 0; again < confirmations; again += 1)
+      if ((await this.passes(bytes)) !== passed) throw this.contradiction(bytes)
   }
 
   /** Who refused, and with what. */
@@ -202,7 +211,7 @@ class Inquiry {
         status,
       )
     }
-    if (status === 417) throw this.#trouble('unsupported', 'what answers takes no Expect header (417)', silent, status)
+    if (status === 417) throw new Unmeasurable('what answers takes no Expect header (417)')
     if (status === 429 || (status >= 500 && status !== 501)) {
       throw this.#trouble('unavailable', `the answer was ${status}`, 'Try again when the server is well', status)
     }
@@ -246,9 +255,6 @@ class Inquiry {
     return new Trouble({ kind, what, why, todo, ...(status !== undefined && { status }) })
   }
 }
-
-const silent =
-  'Ask whoever runs the proxy for its limit on request bodies; it cannot be measured without sending as many bytes'
 
 /** MLflow's own answers to a POST that it has no use for. */
 const harmless = (status: number): boolean => status === 405 || status === 501 || (status >= 200 && status < 300)

@@ -69,18 +69,20 @@ const exchange = (
   const ms = (): number => performance.now() - start
   return new Promise<Reply>((resolve, reject) => {
     let text = ''
+    let received = 0
     let answered: (Reply & { kind: 'status' }) | undefined
     const over = (otherwise: 'closed' | 'silent'): void => resolve(answered ?? { kind: otherwise, ms: ms() })
     const stop = (): void => (signal?.aborted ? reject(signal.reason) : over('silent'))
     for (const by of [patience, ...(signal ? [signal] : [])]) by.addEventListener('abort', stop, { once: true })
     for (const event of ['end', 'close', 'error']) socket.once(event, () => over('closed'))
     socket.on('data', (chunk: Buffer) => {
-      text += chunk.toString('latin1')
+      received += chunk.length
+      text = withoutNews(text + chunk.toString('latin1'))
       answered = reply(text, answered?.ms ?? ms())
       const interim = /^HTTP\/1\.\d 100(?!\d)/.test(text)
       if (interim && text.includes('\r\n\r\n')) resolve({ kind: 'continue', ms: ms() })
       else if (answered && complete(text, answered.page)) resolve(answered)
-      else if (text.length > headBytes + pageBytes) over('closed')
+      else if (received > headBytes + pageBytes) over('closed')
     })
     socket.write(request, 'latin1')
   })
@@ -89,6 +91,14 @@ const exchange = (
 /** Error pages name their maker within this much; so much may the headers take before it. */
 const pageBytes = 4096
 const headBytes = 65_536
+
+/** Interim answers that decide nothing are left out: 102 Processing, 103 Early Hints. */
+const withoutNews = (text: string): string => {
+  let rest = text
+  while (/^HTTP\/1\.\d 1(?!00)\d\d(?!\d)/.test(rest) && rest.includes('\r\n\r\n'))
+    rest = rest.slice(rest.indexOf('\r\n\r\n') + 4)
+  return rest
+}
 
 /** A final answer, as soon as its headers are there. */
 const reply = (text: string, ms: number): (Reply & { kind: 'status' }) | undefined => {

@@ -27,6 +27,8 @@ export interface BodyLimit {
   readonly refusedBy?: string
   /** True when the server itself answered at the accepted size. Otherwise a proxy answered for itself, and a tighter limit behind it was not seen. */
   readonly seenThrough?: boolean
+  /** Why no size could be measured, without a full stop: nothing answers before a body arrives. `accepted` says nothing then. */
+  readonly unmeasured?: string
   /** The number of requests made. */
   readonly requests: number
 }

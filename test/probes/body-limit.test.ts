@@ -127,8 +127,6 @@ test('silence below a limit that refuses at once means waiting for the body', as
 })
 
 test.each<[string, string, Judge, RegExp]>([
-  ['unsupported', 'silence', () => undefined, /before its body/],
-  ['unsupported', '417', () => status(417), /417/],
   ['unauthenticated', '401', () => status(401), /401/],
   ['denied', '403 for every size', () => status(403), /403 whatever size/],
   ['not-found', '404 for every size', () => status(404), /404/],
@@ -142,6 +140,31 @@ test.each<[string, string, Judge, RegExp]>([
     kind,
     why: expect.stringMatching(why),
   })
+})
+
+test.each<[string, Judge, RegExp]>([
+  ['silence', () => undefined, /before its body/],
+  ['417', () => status(417), /417/],
+])('%s is no trouble, but a limit that cannot be measured', async (_, answer, why) => {
+  const seen = await judging(answer)
+  const found = await bodyLimit(seen.url, { ...options, timeoutMs: 300 })
+  expect(found).toEqual({ accepted: 0, unmeasured: expect.stringMatching(why), requests: seen.heads.length })
+})
+
+test('early hints before the answer are passed over', async () => {
+  const hints = 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n'
+  const found = await measure(await judging((bytes) => hints + (bytes > 5000 ? status(413) : goOn)))
+  expect(found).toMatchObject({ accepted: 5000, refused: 5001, status: 413 })
+})
+
+test('a limit of nothing at all is asked for again before it is believed', async () => {
+  // The second request for one byte is let through.
+  let small = 0
+  const seen = await judging((bytes) => {
+    if (bytes === 1) small += 1
+    return bytes > 1 || small === 1 ? status(413) : goOn
+  })
+  await expect(measure(seen)).rejects.toMatchObject({ why: expect.stringMatching(/let through once and refused once/) })
 })
 
 test('two proxies with different limits that take turns are noticed', async () => {
