@@ -27,5 +27,9 @@ export const duration = (ms: number): string => {
   return `${Math.round(s / 86_400)} days`
 }
 
+/** One argument as a POSIX shell reads it back: as it is where nothing in it means anything to the shell, else in single quotes. */
+export const shellWord = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+
 /** `count(1, 'file')` is "1 file", `count(3, 'file')` "3 files". */
 export const count = (n: number, noun: string, plural = `${noun}s`): string => `${n} ${n === 1 ? noun : plural}`

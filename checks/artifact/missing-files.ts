@@ -1,6 +1,7 @@
 import { defineCheck } from '../../src/check.ts'
-import { listing, localTree, modelFiles, target } from '../../src/needs/declarations.ts'
-import { bytes } from '../../src/words.ts'
+import { listing, localTree, loggedModel, modelFiles, orphanAge, target } from '../../src/needs/declarations.ts'
+import { bytes, shellWord } from '../../src/words.ts'
+import { mayYetCome } from './in-progress.ts'
 
 const because = {
   loading: 'loading the model fails without it',
@@ -14,7 +15,7 @@ export default defineCheck({
   severity: 'error',
   on: ['scan'],
   needs: [target, listing, modelFiles],
-  wants: [localTree],
+  wants: [localTree, loggedModel, orphanAge],
   facts: { expected: 'bytes' },
   explain: {
     measures:
@@ -24,7 +25,18 @@ export default defineCheck({
     remedy:
       'Run `mlflow-doctor repair` with --from naming the folder that still holds the files, such as the temp folder of the killed training process.',
   },
-  async *run({ target, listing, modelFiles, localTree }) {
+  async *run({ target, listing, modelFiles, localTree, loggedModel, orphanAge }) {
+    if (target.kind === 'uri' && listing.files.size === 0 && (localTree?.files.size ?? 0) === 0) {
+      yield {
+        kind: 'gap',
+        at: target.name,
+        cannot: 'prove',
+        because: 'nothing is stored here and nothing says what should be',
+        unexpected: false,
+        about: 'sizes',
+      }
+    }
+    const perhaps = mayYetCome({ loggedModel, orphanAge })
     const isStored = (path: string) => {
       if (listing.files.has(path)) return true
       const folder = path.endsWith('/') ? path : `${path}/`
@@ -36,7 +48,9 @@ export default defineCheck({
       text: localTree?.files.has(path)
         ? `${localTree.dir} still holds it; repair puts it back.`
         : 'Point repair at a folder that still holds it.',
-      commands: [`mlflow-doctor repair ${target.name} --from ${localTree ? localTree.dir : 'DIR'}`],
+      commands: [
+        `mlflow-doctor repair ${shellWord(target.name)} --from ${localTree ? shellWord(localTree.dir) : 'DIR'}`,
+      ],
     })
     const missing = (path: string, says: string, severity: 'error' | 'warning') => {
       said.add(path)
@@ -44,7 +58,7 @@ export default defineCheck({
       return {
         kind: 'finding',
         at: `${target.name}/${path}`,
-        says,
+        says: `${says}${perhaps}`,
         severity,
         facts: local ? { expected: local.bytes } : {},
         remedy: remedyFor(path),

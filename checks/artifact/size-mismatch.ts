@@ -1,6 +1,7 @@
 import { defineCheck } from '../../src/check.ts'
-import { listing, localTree, modelFiles, target } from '../../src/needs/declarations.ts'
-import { bytes, exactBytes } from '../../src/words.ts'
+import { listing, localTree, loggedModel, modelFiles, orphanAge, target } from '../../src/needs/declarations.ts'
+import { bytes, exactBytes, shellWord } from '../../src/words.ts'
+import { mayYetCome } from './in-progress.ts'
 
 /**
  * Written beside the model after MLflow has summed up the folder, hence not in `model_size_bytes` (measured with MLflow
@@ -17,7 +18,7 @@ export default defineCheck({
   severity: 'error',
   on: ['scan'],
   needs: [target, listing, modelFiles],
-  wants: [localTree],
+  wants: [localTree, loggedModel, orphanAge],
   facts: { expected: 'bytes', stored: 'bytes', short: 'bytes' },
   explain: {
     measures:
@@ -26,21 +27,28 @@ export default defineCheck({
       'A truncated file under artifacts/ loads without any error and gives wrong results later; servers under gunicorn store a request that was cut in the middle as if it were whole.',
     remedy: 'Run `mlflow-doctor repair` with --from naming a folder that holds the files at full size.',
   },
-  async *run({ target, listing, modelFiles, localTree }) {
+  async *run({ target, listing, modelFiles, localTree, loggedModel, orphanAge }) {
+    const perhaps = mayYetCome({ loggedModel, orphanAge })
     for (const [path, { bytes: expected }] of localTree?.files ?? []) {
       const stored = listing.files.get(path)?.size
       if (stored === undefined || stored === expected) continue
       yield {
         kind: 'finding',
         at: `${target.name}/${path}`,
-        says: `${exactBytes(stored)} are stored, ${localTree?.dir} holds ${exactBytes(expected)}`,
+        says: `${exactBytes(stored)} are stored, ${localTree?.dir} holds ${exactBytes(expected)}${stored < expected ? perhaps : ''}`,
         facts: { expected, stored, short: Math.max(0, expected - stored) },
         remedy: {
           text:
             stored < expected
               ? 'Repair replaces it, after showing that what is stored is the beginning of the local file.'
               : 'What is stored is longer than the local file, so repair leaves it alone; compare the two by hand.',
-          ...(stored < expected ? { commands: [`mlflow-doctor repair ${target.name} --from ${localTree?.dir}`] } : {}),
+          ...(stored < expected
+            ? {
+                commands: [
+                  `mlflow-doctor repair ${shellWord(target.name)} --from ${shellWord(localTree?.dir ?? 'DIR')}`,
+                ],
+              }
+            : {}),
         },
         ...(stored < expected ? { wants: [{ want: 'file', target: target.name, path, bytes: expected }] } : {}),
       }
@@ -72,11 +80,13 @@ export default defineCheck({
       yield {
         kind: 'finding',
         at: `${target.name}/${folder.replace(/\/$/, '')}`.replace(/\/$/, ''),
-        says: `${stored} of ${expected} bytes are stored, ${bytes(expected - stored)} are missing`,
+        says: `${stored} of ${expected} bytes are stored, ${bytes(expected - stored)} are missing${perhaps}`,
         facts: { expected, stored, short: expected - stored },
         remedy: {
           text: 'Compare with the folder that the model was saved to; repair puts back what is missing or short.',
-          commands: [`mlflow-doctor repair ${target.name} --from ${localTree ? localTree.dir : 'DIR'}`],
+          commands: [
+            `mlflow-doctor repair ${shellWord(target.name)} --from ${localTree ? shellWord(localTree.dir) : 'DIR'}`,
+          ],
         },
       }
     }

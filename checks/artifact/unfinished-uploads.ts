@@ -1,6 +1,6 @@
 import { defineCheck } from '../../src/check.ts'
 import { orphanAge, store, target, unfinishedUploads } from '../../src/needs/declarations.ts'
-import { bytes, count, duration } from '../../src/words.ts'
+import { bytes, count, duration, shellWord } from '../../src/words.ts'
 
 export default defineCheck({
   id: 'artifact/unfinished-uploads',
@@ -51,7 +51,7 @@ export default defineCheck({
         facts,
         remedy: {
           text: 'Repair with the local folder completes it from where it stopped; without a source, repair can give the room back when told to.',
-          commands: [`mlflow-doctor repair ${target.name} --from DIR`],
+          commands: [`mlflow-doctor repair ${shellWord(target.name)} --from DIR`],
         },
         wants: [{ want: 'upload-settled', target: target.name, path, uploadId: id }],
       }

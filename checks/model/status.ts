@@ -1,6 +1,20 @@
 import { defineCheck } from '../../src/check.ts'
 import { loggedModel, orphanAge, target } from '../../src/needs/declarations.ts'
-import { duration } from '../../src/words.ts'
+import { duration, shellWord } from '../../src/words.ts'
+
+/**
+ * Milliseconds since the model's last change, undefined where no time is known, and whether it is young: PENDING and
+ * unchanged for less than `orphanAge`, so that its upload may be in progress. A killed client looks just the same.
+ */
+export const pending = (
+  { status, updatedAt, createdAt }: { status: string; updatedAt?: number; createdAt?: number },
+  orphanAge: number,
+): { readonly age: number | undefined; readonly young: boolean } => {
+  const changed = updatedAt ?? createdAt
+  // Against this machine's clock: the tracking store tells no time of its own. A skew of hours only makes the wording milder.
+  const age = changed === undefined ? undefined : Date.now() - changed
+  return { age, young: status === 'PENDING' && (age === undefined || age < orphanAge) }
+}
 
 export default defineCheck({
   id: 'model/status',
@@ -19,10 +33,7 @@ export default defineCheck({
   },
   async *run({ target, loggedModel: model, orphanAge }) {
     if (model.status === 'READY' || model.status === 'UNKNOWN') return
-    const changed = model.updatedAt ?? model.createdAt
-    // Against this machine's clock: the tracking store tells no time of its own. A skew of hours only makes the wording milder.
-    const age = changed === undefined ? undefined : Date.now() - changed
-    const young = model.status === 'PENDING' && (age === undefined || age < orphanAge)
+    const { age, young } = pending(model, orphanAge)
     yield {
       kind: 'finding',
       at: target.name,
@@ -33,7 +44,7 @@ export default defineCheck({
       facts: { modelStatus: model.status, ...(age === undefined ? {} : { age }) },
       remedy: {
         text: 'When no training process is still writing it, repair puts back what is missing and sets it READY.',
-        commands: [`mlflow-doctor repair ${target.name} --from DIR`],
+        commands: [`mlflow-doctor repair ${shellWord(target.name)} --from DIR`],
       },
       wants: [{ want: 'model-ready', target: target.name, modelId: model.modelId }],
     }

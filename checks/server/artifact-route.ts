@@ -53,14 +53,13 @@ export default defineCheck({
       }
     }
     if (route.scheme === 'mlflow-artifacts' && server !== undefined) {
-      const answer = await server.fetch('GET', '/api/2.0/mlflow-artifacts/artifacts', {
+      const { response, body } = await server.text('GET', '/api/2.0/mlflow-artifacts/artifacts', {
         // A folder that does not exist: an empty list, whatever the store holds.
         query: { path: '.mlflow-doctor' },
         signal,
         retry: false,
       })
-      const page = await answer.text()
-      if (answer.status === disabled && page.includes('serve-artifacts')) {
+      if (response.status === disabled && body.includes('serve-artifacts')) {
         yield {
           kind: 'finding',
           at: target.name,
