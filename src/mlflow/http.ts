@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import fetch, { FetchError, type RequestInit, type Response } from 'node-fetch'
 import { Trouble } from '../errors.ts'
+import { firstBytes } from '../first-bytes.ts'
 import { agentFor } from './agent.ts'
 import { codeOf, connectionTrouble, hangTrouble, notJson, redirectTrouble, statusTrouble } from './http-trouble.ts'
 import type { CallOptions } from './server.ts'
@@ -20,14 +21,22 @@ export type Sleep = (ms: number, signal?: AbortSignal) => Promise<unknown>
 
 export interface Http {
   readonly headers: Readonly<Record<string, string>>
-  /** The response with its body unread, whatever its status, after retries. The time limit ends with its headers: the body is the caller's. */
-  fetch(method: Method, path: string, options?: CallOptions): Promise<Response>
-  /** The response with its body as text, whatever its status; the time limit covers the body, too. */
+  /** The response with its body as text, whatever its status, after retries; the time limit covers the body, too. */
   text(method: Method, path: string, options?: CallOptions): Promise<{ response: Response; body: string }>
+  /** The same with the first `most` bytes of the body. The time limit begins anew with each piece, so that a slow line is not taken for a hang. */
+  bytes(
+    method: Method,
+    path: string,
+    most: number,
+    options?: CallOptions,
+  ): Promise<{ response: Response; bytes: Buffer }>
   /** The JSON object of a successful answer. */
   json(method: Method, path: string, options?: CallOptions): Promise<unknown>
   close(): void
 }
+
+/** Reads what is wanted of a response, inside the time limit, which `alive` begins anew. */
+type Read<T> = (response: Response, alive: () => void) => Promise<T>
 
 /** The header that MLflow's client would send: a token only where there is no complete login. */
 const authorization = (auth: Settings['auth']): Record<string, string> => {
@@ -79,14 +88,15 @@ export const openHttp = (
     init: RequestInit,
     options: CallOptions,
     what: string,
-    read: (response: Response) => Promise<T>,
+    read: Read<T>,
   ): Promise<T> => {
     const patience = new AbortController()
     const timeoutMs = options.timeoutMs ?? settings.requestTimeoutMs
     const timer = setTimeout(() => patience.abort(), timeoutMs)
     const signal = options.signal ? AbortSignal.any([options.signal, patience.signal]) : patience.signal
     try {
-      return await read(await fetch(url, { ...init, agent, signal, redirect: 'manual', size: largestAnswer }))
+      const response = await fetch(url, { ...init, agent, signal, redirect: 'manual', size: largestAnswer })
+      return await read(response, () => timer.refresh())
     } catch (error) {
       if (options.signal?.aborted) throw options.signal.reason
       if (patience.signal.aborted) throw hangTrouble(what, url.host, timeoutMs)
@@ -101,7 +111,7 @@ export const openHttp = (
     path: string,
     options: CallOptions,
     what: string,
-    read: (response: Response) => Promise<T>,
+    read: Read<T>,
   ): Promise<{ response: Response; value: T }> => {
     const url = urlOf(settings.trackingUri, path, options.query)
     const body = options.json === undefined ? options.body && Buffer.from(options.body) : JSON.stringify(options.json)
@@ -122,14 +132,14 @@ export const openHttp = (
       const more = (ms: number): boolean => mayRepeat && wait !== undefined && Date.now() - began + ms < retryBudgetMs
       let waitMs = wait ?? 0
       try {
-        const done = await attempt(url, init, options, what, async (response) => {
+        const done = await attempt(url, init, options, what, async (response, alive) => {
           const asked = retryAfterMs(response)
           if (asked !== undefined) waitMs = asked
           if (transient.has(response.status) && more(waitMs)) {
             response.body?.resume()
             return undefined
           }
-          return { response, value: await read(response) }
+          return { response, value: await read(response, alive) }
         })
         if (done) return done
       } catch (error) {
@@ -176,15 +186,12 @@ export const openHttp = (
     headers,
     text,
     json,
-    fetch: async (method, path, options = {}) => {
-      const { value } = await withRetries(
-        method,
-        path,
-        options,
-        whatOf(method, path, options),
-        async (response) => response,
+    bytes: async (method, path, most, options = {}) => {
+      const what = whatOf(method, path, options)
+      const { response, value } = await withRetries(method, path, options, what, ({ body }, alive) =>
+        firstBytes((body ?? []) as AsyncIterable<Buffer>, most, alive),
       )
-      return value
+      return { response, bytes: value }
     },
     close: () => agent.destroy(),
   }

@@ -1,4 +1,3 @@
-import type { Response } from 'node-fetch'
 import { Trouble } from '../errors.ts'
 import { experimentOf, listIn, modelOf, objectIn, runOf, textIn, versionOf } from './answers.ts'
 import { type Http, type Method, openHttp, type Sleep } from './http.ts'
@@ -7,7 +6,7 @@ import { checkedId, checkedName } from './ids.ts'
 import type { LoggedModel, ServerInfo, Settings, Tracking } from './types.ts'
 
 /** A tracking server, spoken to over its REST API. */
-export interface TrackingServer extends Tracking {
+export interface TrackingServer extends Tracking, Pick<Http, 'text' | 'bytes'> {
   readonly kind: 'server'
   readonly settings: Settings
   readonly info: ServerInfo
@@ -15,8 +14,6 @@ export interface TrackingServer extends Tracking {
   readonly headers: Readonly<Record<string, string>>
   /** One REST call with retry and back-off; throws `Trouble`. `path` begins with `/api/`. */
   call<T>(method: Method, path: string, options?: CallOptions): Promise<T>
-  /** The same, but hands back the response unread, for bodies that are not JSON. */
-  fetch(method: Method, path: string, options?: CallOptions): Promise<Response>
   close(): void
 }
 
@@ -259,7 +256,8 @@ export const openServer = async (
       headers: http.headers,
       call: <T>(method: Method, path: string, callOptions?: CallOptions) =>
         http.json(method, path, callOptions) as Promise<T>,
-      fetch: http.fetch,
+      text: http.text,
+      bytes: http.bytes,
       close: http.close,
       ...trackingOf(http),
     }

@@ -41,6 +41,9 @@ const optionalFile = (path: string, name: string): string | undefined => {
   }
 }
 
+/** Milliseconds; a timer that is set to more fires at once. */
+const longestTimer = 2 ** 31 - 1
+
 type Note = (name: string, from: SettingSource['from']) => void
 type Login = { username?: string; password?: string; token?: string }
 
@@ -237,7 +240,7 @@ export const readSettings = (around: Surroundings): Settings => {
     auth,
     tls: tls(around, note),
     ...(workspace === undefined ? {} : { workspace }),
-    requestTimeoutMs: whole('MLFLOW_HTTP_REQUEST_TIMEOUT', 1, 120) * 1000,
+    requestTimeoutMs: Math.min(whole('MLFLOW_HTTP_REQUEST_TIMEOUT', 1, 120) * 1000, longestTimer),
     experiment: experiment(around, note),
     ...(runId === undefined ? {} : { runId }),
     s3: s3(around, note),

@@ -9,6 +9,8 @@ import type { StoredFile } from './store.ts'
 const small = 4 * 1024 ** 2
 /** Milliseconds; signed download addresses are valid for 300 s unless the server says otherwise (MLFLOW_PRESIGNED_DOWNLOAD_URL_TTL_SECONDS). */
 const signedFor = 120_000
+/** Bytes of an error page that are read. */
+const errorRead = 65_536
 /** Files looked through for a small one. */
 const mostLooks = 500
 /** Signed addresses kept at a time. */
@@ -64,18 +66,26 @@ export const rangesThrough = (
   /** One GET with a Range through the server; the caller makes sure that the whole file would do no harm, or that the server honours it. */
   const through = async (path: string, offset: number, length: number, signal?: AbortSignal) => {
     const what = `read ${path}`
-    const response = await server.fetch('GET', paths.file(path), {
+    const end = offset + length
+    // A file that is small is taken whole where the server ignores the range; a large one must not be.
+    const most = Math.max(end <= small ? end : length, errorRead)
+    const { response, bytes } = await server.bytes('GET', paths.file(path), most, {
       headers: { range: `bytes=${offset}-${offset + length - 1}`, accept: '*/*' },
       what,
       ...(signal && { signal }),
     })
     if (response.status === 416) return { partial: true, bytes: Buffer.alloc(0) }
     if (!response.ok)
-      throw statusTrouble(`cannot ${what}`, host, response.status, (await response.text()).slice(0, 65_536))
-    const bytes = Buffer.from(await response.arrayBuffer())
-    return response.status === 206
-      ? { partial: true, bytes }
-      : { partial: false, bytes: bytes.subarray(offset, offset + length) }
+      throw statusTrouble(`cannot ${what}`, host, response.status, bytes.subarray(0, errorRead).toString())
+    if (response.status === 206) return { partial: true, bytes: bytes.subarray(0, length) }
+    if (end > most)
+      throw new Trouble({
+        kind: 'unsupported',
+        what: `cannot ${what}`,
+        why: 'the tracking server ignores the wish for a part of the file',
+        todo: "Give --artifacts-destination and credentials for the server's store",
+      })
+    return { partial: false, bytes: bytes.subarray(offset, end) }
   }
 
   /** Known after the first read of a small file. Servers over a store ignore the wish for a range; those over a folder keep to it. */

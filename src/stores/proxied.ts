@@ -140,8 +140,7 @@ export const proxiedStore = (server: TrackingServer, location: string, reached: 
         })
       }
       const what = `remove ${path}`
-      const response = await server.fetch('DELETE', paths.file(path), { what, ...(signal && { signal }) })
-      const body = await response.text()
+      const { response, body } = await server.text('DELETE', paths.file(path), { what, ...(signal && { signal }) })
       if (!response.ok) throw statusTrouble(`cannot ${what}`, new URL(server.uri).host, response.status, body)
     },
 
@@ -166,12 +165,14 @@ export const proxiedStore = (server: TrackingServer, location: string, reached: 
     partsOf: async () => {
       throw unseen()
     },
+    abort: async () => {
+      throw unseen()
+    },
     putWhole,
 
     async now(signal) {
       const what = 'ask the tracking server for the time'
-      const response = await server.fetch('GET', '/version', { what, ...(signal && { signal }) })
-      await response.text()
+      const { response } = await server.text('GET', '/version', { what, ...(signal && { signal }) })
       const date = Date.parse(response.headers.get('date') ?? '')
       return Number.isNaN(date) ? undefined : date
     },

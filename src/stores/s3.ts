@@ -6,13 +6,14 @@ import {
   type HeadObjectCommandOutput,
 } from '@aws-sdk/client-s3'
 import { Trouble } from '../errors.ts'
+import { firstBytes } from '../first-bytes.ts'
 import type { Settings } from '../mlflow/types.ts'
 import { join, safeFolder, safePath } from './path.ts'
 import { s3Calls } from './s3-calls.ts'
 import type { S3Connection } from './s3-client.ts'
 import { crc32FromBase64, listObjects, listParts, listUploads, plausible, unquoted } from './s3-lists.ts'
 import { s3Code } from './s3-trouble.ts'
-import { beginS3Upload, type Learned, resumeS3Upload } from './s3-upload.ts'
+import { abortS3Upload, beginS3Upload, type Learned, resumeS3Upload } from './s3-upload.ts'
 import type { ObjectProof, Store, StoredFile, UploadLimits } from './store.ts'
 
 const MiB = 1024 ** 2
@@ -118,7 +119,7 @@ export const s3Store = (
             const why = 'the store ignores the wish for a part of the object'
             throw new Trouble({ kind: 'unsupported', what, why, todo: 'Use a store that answers range requests' })
           }
-          return await Body.transformToByteArray()
+          return await firstBytes(Body as AsyncIterable<Uint8Array>, length)
         } catch (error) {
           if (s3Code(error) === 'InvalidRange') return new Uint8Array()
           throw error
@@ -163,6 +164,7 @@ export const s3Store = (
       }
     },
 
+    abort: (upload, signal) => abortS3Upload(calls, keyOf(upload.path), upload.id, signal),
     partsOf: async (upload, signal) => (await listParts(calls, keyOf(upload.path), upload.id, signal)).parts,
 
     async now(signal) {

@@ -1,5 +1,6 @@
 import { buildConnector, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
 import { Trouble } from '../errors.ts'
+import { firstBytes } from '../first-bytes.ts'
 import type { Settings } from '../mlflow/types.ts'
 import { duration } from '../words.ts'
 import { networkTrouble } from './network-trouble.ts'
@@ -63,7 +64,7 @@ export const signedUrls = (settings: Settings): SignedUrls => {
       const signal = how.signal === undefined ? {} : { signal: how.signal }
       const answer = await request(parsed, { ...options, ...signal, dispatcher: agent })
       if (answer.statusCode >= 200 && answer.statusCode < 300) return answer
-      throw refusal(parsed, answer.statusCode, await startOf(answer.body), how.what)
+      throw refusal(parsed, answer.statusCode, (await firstBytes(answer.body, errorRead)).toString(), how.what)
     } catch (error) {
       if (how.signal?.aborted === true) throw how.signal.reason
       throw networkTrouble(how.what, parsed.origin, error) ?? error
@@ -98,7 +99,7 @@ export const signedUrls = (settings: Settings): SignedUrls => {
         throw new Trouble({ kind: 'unsupported', what: how.what, why, todo: 'Use a store that answers range requests' })
       }
       try {
-        return { bytes: await answer.body.bytes(), header: headerOf(answer.headers) }
+        return { bytes: await firstBytes(answer.body, length), header: headerOf(answer.headers) }
       } catch (error) {
         if (how.signal?.aborted === true) throw how.signal.reason
         throw networkTrouble(how.what, new URL(url).origin, error) ?? error
@@ -106,17 +107,6 @@ export const signedUrls = (settings: Settings): SignedUrls => {
     },
     close: () => agent.destroy(),
   }
-}
-
-const startOf = async (body: Dispatcher.ResponseData['body']): Promise<string> => {
-  const pieces: Buffer[] = []
-  let size = 0
-  for await (const piece of body) {
-    pieces.push(piece)
-    size += piece.length
-    if (size >= errorRead) break
-  }
-  return Buffer.concat(pieces).toString('utf8')
 }
 
 /** Only the store's error code is shown: its message may repeat the signature. */

@@ -356,3 +356,53 @@ test('calls go through the proxy that HTTP_PROXY names, and straight where NO_PR
   expect(proxy.seen.map(({ url }) => url)).toEqual([`${target.url}/api/x`])
   expect(target.seen.map(({ url }) => url)).toEqual(['/api/x'])
 })
+
+describe('a server that stalls after its headers (throw-away server)', () => {
+  const stalling: RequestListener = (_, response) => void response.writeHead(200).write('half')
+  const stalled = { timeoutMs: 100, retry: false }
+  test.each(['text', 'bytes'] as const)('%s gives up in time', async (kind) => {
+    const { url } = await nasty(stalling)
+    const http = openHttp(readSettings(envFor(url)), noSleep().sleep, {})
+    const work = kind === 'text' ? http.text('GET', '/api/x', stalled) : http.bytes('GET', '/api/x', 10, stalled)
+    expect(await troubleFrom(work)).toMatchObject({
+      kind: 'unreachable',
+      why: expect.stringContaining('within 100 ms'),
+    })
+    http.close()
+  })
+  test('the signal of the caller ends it', async () => {
+    const { url } = await nasty(stalling)
+    const http = openHttp(readSettings(envFor(url)), noSleep().sleep, {})
+    const stop = new AbortController()
+    const work = http.bytes('GET', '/api/x', 10, { signal: stop.signal })
+    setTimeout(() => stop.abort(new Error('interrupted')), 50)
+    await expect(work).rejects.toThrow('interrupted')
+    http.close()
+  })
+  test('a body that flows slowly is no stall', async () => {
+    const { url } = await nasty((_, response) => {
+      let left = 6
+      const timer = setInterval(() => {
+        left -= 1
+        if (left > 0) return void response.write('x')
+        clearInterval(timer)
+        response.end('x')
+      }, 60)
+    })
+    const http = openHttp(readSettings(envFor(url)), noSleep().sleep, {})
+    expect((await http.bytes('GET', '/api/x', 10, { timeoutMs: 250 })).bytes.toString()).toBe('xxxxxx')
+    http.close()
+  })
+  test('a body without end is read as far as wanted', async () => {
+    const { url } = await nasty((_, response) => {
+      const pour = (): void => {
+        while (!response.destroyed && response.write(Buffer.alloc(65_536)));
+        response.once('drain', pour)
+      }
+      pour()
+    })
+    const http = openHttp(readSettings(envFor(url)), noSleep().sleep, {})
+    expect((await http.bytes('GET', '/api/x', 1000)).bytes.length).toBe(1000)
+    http.close()
+  })
+})

@@ -149,6 +149,10 @@ describe('the login', () => {
   })
 })
 
+test('a time limit longer than any timer is as long as timers go', () => {
+  expect(read({ MLFLOW_HTTP_REQUEST_TIMEOUT: '9999999' }).requestTimeoutMs).toBe(2 ** 31 - 1)
+})
+
 describe('TLS', () => {
   test('the CA file of MLflow wins over those of requests, which count only without it', () => {
     for (const name of ['a', 'b', 'c']) writeFileSync(join(cwd, name), '')
