@@ -1,7 +1,7 @@
 import { defineCheck } from '../../src/check.ts'
 import { listing, localTree, loggedModel, modelFiles, orphanAge, target } from '../../src/needs/declarations.ts'
 import { bytes, shellWord } from '../../src/words.ts'
-import { mayYetCome } from './in-progress.ts'
+import { mayYetCome } from '../model/status.ts'
 
 const because = {
   loading: 'loading the model fails without it',
@@ -36,7 +36,7 @@ export default defineCheck({
         about: 'sizes',
       }
     }
-    const perhaps = mayYetCome({ loggedModel, orphanAge })
+    const perhaps = mayYetCome(loggedModel, orphanAge)
     const isStored = (path: string) => {
       if (listing.files.has(path)) return true
       const folder = path.endsWith('/') ? path : `${path}/`

@@ -1,7 +1,7 @@
 import { defineCheck } from '../../src/check.ts'
 import { listing, localTree, loggedModel, modelFiles, orphanAge, target } from '../../src/needs/declarations.ts'
 import { bytes, exactBytes, shellWord } from '../../src/words.ts'
-import { mayYetCome } from './in-progress.ts'
+import { mayYetCome } from '../model/status.ts'
 
 /**
  * Written beside the model after MLflow has summed up the folder, hence not in `model_size_bytes` (measured with MLflow
@@ -28,7 +28,7 @@ export default defineCheck({
     remedy: 'Run `mlflow-doctor repair` with --from naming a folder that holds the files at full size.',
   },
   async *run({ target, listing, modelFiles, localTree, loggedModel, orphanAge }) {
-    const perhaps = mayYetCome({ loggedModel, orphanAge })
+    const perhaps = mayYetCome(loggedModel, orphanAge)
     for (const [path, { bytes: expected }] of localTree?.files ?? []) {
       const stored = listing.files.get(path)?.size
       if (stored === undefined || stored === expected) continue

@@ -18,7 +18,7 @@ export default defineCheck({
   facts: { needed: 'bytes', available: 'bytes', buffers: 'bytes', copy: 'bytes', limit: 'bytes' },
   explain: {
     measures:
-      "Adds up what MLflow's client takes: 166 MiB of its own, one part in memory for each thread (the multipart chunk times min(2 × processors, 20) on the route of signed parts, 10 × 8 MiB with boto3), and the whole copy of the model where the temp folder is in memory. Compares that with what a new process can take here: MemAvailable, and the room left in every cgroup above this process.",
+      "Adds up what MLflow's client takes: 166 MiB of its own, one part in memory for each thread (the multipart chunk times min(2 × processors, 20) on the route of signed parts, 10 × 8 MiB with boto3), and the whole copy of the model where the temp folder is in memory. Compares that with what a new process can take here: MemAvailable, and the room left in every cgroup above this process. Where there is no MemAvailable (macOS, Windows), too little free memory proves nothing and is told as such.",
     breaks:
       'The kernel kills the training process when the cgroup of its container is full: no exception, no clean-up, the logged model stays PENDING and a multipart upload stays open.',
     remedy:
@@ -37,6 +37,17 @@ export default defineCheck({
       ...(buffers > 0 && by ? [`${bytes(buffers)} for ${threads} parts of ${bytes(by.multipartChunk)}`] : []),
       ...(copy > 0 && temp ? [`${bytes(copy)} for log_model's copy in ${temp.path}, which is in memory`] : []),
     ].join(', ')
+    if (has.rough) {
+      yield {
+        kind: 'gap',
+        at: 'memory',
+        cannot: 'prove',
+        because: `the upload needs ${bytes(needed)} of memory (${cause}), and ${bytes(has.available)} lie free; how much more this system would give up on demand, it does not tell`,
+        unexpected: false,
+        about: 'limits',
+      }
+      return
+    }
     const from = has.limit === undefined ? '' : ` under the limit of ${bytes(has.limit)} in ${has.limitFrom}`
     yield {
       kind: 'finding',

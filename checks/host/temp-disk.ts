@@ -18,7 +18,7 @@ export default defineCheck({
   facts: { folder: 'text', free: 'bytes', needed: 'bytes', freeInodes: 'count', files: 'count' },
   explain: {
     measures:
-      'Finds the folder that Python picks for temporary files (TMPDIR, TEMP, TMP, then /tmp, /var/tmp, /usr/tmp and the working folder), by writing four bytes to it as Python does, and compares its free bytes and inodes with the planned upload. For log_model it asks for 1.1 times the size; log_artifact needs no room there.',
+      'Finds the folder that Python picks for temporary files (TMPDIR, TEMP, TMP, then /tmp, /var/tmp, /usr/tmp and the working folder), by writing four bytes to it as Python does, and compares its free bytes and inodes with the planned upload. For log_model the planned bytes themselves must fit, and room for less than 1.1 times as many is a warning; log_artifact needs no room there.',
     breaks:
       'MLflow’s log_model first saves the whole model to the temp folder and then uploads it. A folder that is full, read-only or short of inodes ends the call with "No space left on device" after training, before a byte is sent. Where the folder is in memory (tmpfs), the copy takes memory instead.',
     remedy:
@@ -65,35 +65,46 @@ export default defineCheck({
       return
     }
     if (plan.as !== 'log_model') return
-    const max = Math.floor(temp.free / margin)
     yield {
       kind: 'limit',
       hop: 'host',
       setting: 'TMPDIR',
       scope: 'total',
-      max: { bytes: max },
+      max: { bytes: temp.free },
       basis: 'measured',
       because: `log_model first writes a full copy to ${temp.path}, where ${bytes(temp.free)} are free`,
       remedy: elsewhere(plan.total),
     }
     const needed = Math.ceil(plan.total * margin)
     const facts = { ...room, needed, files: plan.files.length }
-    if (plan.total > max) {
+    if (plan.total > temp.free) {
       yield {
         kind: 'finding',
         at,
-        says: `log_model needs ${bytes(needed)} in the temp folder for its copy of ${bytes(plan.total)}, and ${exactBytes(temp.free)} are free`,
+        says: `log_model first writes a full copy of ${exactBytes(plan.total)} to the temp folder, where ${exactBytes(temp.free)} are free`,
         facts,
         remedy: elsewhere(plan.total),
       }
-    } else if (temp.inMemory) {
-      yield {
-        kind: 'finding',
-        at,
-        severity: 'warning',
-        says: `the temp folder is in memory (${temp.filesystem ?? 'tmpfs'}), so log_model's copy takes ${bytes(plan.total)} of memory beside the model itself`,
-        facts,
-        remedy: elsewhere(plan.total),
+    } else {
+      if (needed > temp.free) {
+        yield {
+          kind: 'finding',
+          at,
+          severity: 'warning',
+          says: `log_model's copy of ${bytes(plan.total)} leaves ${exactBytes(temp.free - plan.total)} free in the temp folder, little for environment files, block rounding and what else writes there meanwhile`,
+          facts,
+          remedy: elsewhere(plan.total),
+        }
+      }
+      if (temp.inMemory) {
+        yield {
+          kind: 'finding',
+          at,
+          severity: 'warning',
+          says: `the temp folder is in memory (${temp.filesystem ?? 'tmpfs'}), so log_model's copy takes ${bytes(plan.total)} of memory beside the model itself`,
+          facts,
+          remedy: elsewhere(plan.total),
+        }
       }
     }
     if (temp.freeInodes !== undefined && temp.freeInodes < plan.files.length) {

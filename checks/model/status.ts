@@ -2,12 +2,19 @@ import { defineCheck } from '../../src/check.ts'
 import { loggedModel, orphanAge, target } from '../../src/needs/declarations.ts'
 import { duration, shellWord } from '../../src/words.ts'
 
+/** As much of a logged model as tells its age; times in milliseconds since the epoch. */
+interface Model {
+  readonly status: string
+  readonly createdAt?: number
+  readonly updatedAt?: number
+}
+
 /**
  * Milliseconds since the model's last change, undefined where no time is known, and whether it is young: PENDING and
  * unchanged for less than `orphanAge`, so that its upload may be in progress. A killed client looks just the same.
  */
-export const pending = (
-  { status, updatedAt, createdAt }: { status: string; updatedAt?: number; createdAt?: number },
+const pending = (
+  { status, updatedAt, createdAt }: Model,
   orphanAge: number,
 ): { readonly age: number | undefined; readonly young: boolean } => {
   const changed = updatedAt ?? createdAt
@@ -15,6 +22,12 @@ export const pending = (
   const age = changed === undefined ? undefined : Date.now() - changed
   return { age, young: status === 'PENDING' && (age === undefined || age < orphanAge) }
 }
+
+/** What a finding about absent bytes adds where they may yet come: a clause, or nothing. */
+export const mayYetCome = (model: Model | undefined, orphanAge: number | undefined): string =>
+  model !== undefined && orphanAge !== undefined && pending(model, orphanAge).young
+    ? '; the model is PENDING, so its upload may still be in progress'
+    : ''
 
 export default defineCheck({
   id: 'model/status',

@@ -6,7 +6,8 @@ import type { HostMemory } from './types.ts'
 /**
  * What a new process on this machine can take, in bytes: the smallest over the machine (`MemAvailable`) and over every
  * cgroup above this process, version 1, version 2 or both. `root` is where /proc and the cgroup mounts are looked for.
- * Never throws; a file that cannot be read sets no limit. Outside Linux the operating system's own figure is all there is.
+ * Never throws; a file that cannot be read sets no limit. Outside Linux the pages that lie free are all that
+ * Node tells (`os.freemem`), which is `rough`.
  */
 export const hostMemory = async ({ root = '/' }: { readonly root?: string } = {}): Promise<HostMemory> => {
   const info = keyed(await text(join(root, 'proc/meminfo')))
@@ -15,7 +16,8 @@ export const hostMemory = async ({ root = '/' }: { readonly root?: string } = {}
     return value === undefined ? undefined : value * 1024
   }
   const total = inKiB('MemTotal') ?? totalmem()
-  let available = inKiB('MemAvailable') ?? freemem()
+  const known = inKiB('MemAvailable')
+  let available = known ?? freemem()
   let limit: { bytes: number; file: string } | undefined
   for await (const group of groupsAbove(root)) {
     // Version 1 spells "none" as a huge number; a limit above the machine's memory limits nothing.
@@ -24,7 +26,13 @@ export const hostMemory = async ({ root = '/' }: { readonly root?: string } = {}
     if (limit === undefined || group.limit < limit.bytes) limit = { bytes: group.limit, file: group.file }
   }
   const processors = cpus().length
-  return { total, available, processors, ...(limit && { limit: limit.bytes, limitFrom: limit.file }) }
+  return {
+    total,
+    available,
+    processors,
+    ...(known === undefined && { rough: true }),
+    ...(limit && { limit: limit.bytes, limitFrom: limit.file }),
+  }
 }
 
 interface Group {

@@ -28,6 +28,8 @@ export interface HostMemory {
   readonly limit?: number
   /** The file that holds that limit. */
   readonly limitFrom?: string
+  /** True when `available` is the pages that lie free, without those that the system would give up: the least that a process can take, and often far too little. */
+  readonly rough?: true
   /** Logical processors, as `os.cpu_count()` of Python counts them. */
   readonly processors: number
 }

@@ -32,6 +32,11 @@ test('files as of a machine without cgroups: what /proc/meminfo says', async () 
   expect(await tree({})).not.toHaveProperty('limit')
 })
 
+test('without MemAvailable, as off Linux, the figure is marked as rough', async () => {
+  expect(await hostMemory({ root })).toMatchObject({ rough: true })
+  expect(await tree({})).not.toHaveProperty('rough')
+})
+
 test('files as of version 2: the tightest of all levels, page cache counted as free', async () => {
   const found = await tree({
     '/proc/self/cgroup': '0::/user.slice/job\n',
