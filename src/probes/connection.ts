@@ -61,7 +61,11 @@ export const openConnection = async (url: URL, way: Way, options: ConnectionOpti
   const tcp = await reachTcp(first, way, options, proxy)
   // A reset needs the TCP socket itself; a TLS socket has none to give.
   const reset = (): void => {
-    if (!tcp.destroyed) tcp.resetAndDestroy()
+    // While a shutdown is under way, as it is once the peer has closed, a reset is refused (EINVAL), and Node then forgets
+    // the handle without closing it: the process spins for ever when it ends (seen with Node 24.21). A peer that has
+    // closed takes no end of ours for the end of a body.
+    if (tcp.writableEnded && !tcp.writableFinished) tcp.destroy()
+    else if (!tcp.destroyed) tcp.resetAndDestroy()
   }
   try {
     let socket: Socket = tcp
