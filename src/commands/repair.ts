@@ -2,7 +2,7 @@ import type { Want } from '../check.ts'
 import { Trouble } from '../errors.ts'
 import { resolveTargets } from '../mlflow/target.ts'
 import type { Target } from '../mlflow/types.ts'
-import { modelFiles, store as storeNeed, tracking as trackingNeed } from '../needs/declarations.ts'
+import { localTree, store as storeNeed, tracking as trackingNeed } from '../needs/declarations.ts'
 import { apply } from '../repair/apply.ts'
 import { plan } from '../repair/plan.ts'
 import type { Place, Planned, RepairOptions } from '../repair/types.ts'
@@ -10,6 +10,7 @@ import type { Step } from '../report.ts'
 import { stateDir } from '../transfer/journal.ts'
 import { bytes, count, duration } from '../words.ts'
 import { type CommandContext, type CommonOptions, defineCommand } from './command.ts'
+import { doubtOf } from './doubt.ts'
 import { foreignFolder, localOf } from './local-folder.ts'
 import { neededFor, olderThan, specsOf, targetsOf } from './scan.ts'
 import { coveredBy, type Look, openSession, type Session } from './session.ts'
@@ -34,16 +35,10 @@ const concurrency = 4
 const wantsOf = ({ outcome }: Look): Want[] =>
   outcome.checks.flatMap((check) => check.findings).flatMap((finding) => finding.wants ?? [])
 
-/** Healthy but for its status, and shown to be whole by a folder or by model_size_bytes rather than by silence. */
-const isProvedWhole = async (look: Look): Promise<boolean> => {
-  const { checks, gaps } = look.outcome
-  const silent = checks.every(
-    ({ id, state }) => state === 'ok' || state === 'skipped' || (state === 'found' && id === 'model/status'),
-  )
-  if (!silent || gaps.some((gap) => gap.unexpected)) return false
-  if ('tree' in (await localOf(look))) return true
-  const placed = await look.open(modelFiles)
-  return placed.some(({ content }) => 'modelSize' in content && content.modelSize !== undefined)
+/** Consent to overwrite names a file of the local folder: it is compared, also when no check can tell that it differs. */
+const isToBeOverwritten = async (look: Look, target: Target, { overwrite }: RepairOptions): Promise<boolean> => {
+  const tree = overwrite.size > 0 ? await look.opened(localTree) : undefined
+  return [...(tree?.files.keys() ?? [])].some((path) => overwrite.has(path) || overwrite.has(`${target.name}/${path}`))
 }
 
 /** As it is now: repairing changes a model's status, and the old one must not be reported. */
@@ -115,10 +110,11 @@ const carryOut = async (
   apply(planned, {
     ...options,
     places,
-    healthy: async (target) => {
-      const look = await session.look(await refreshed(target, session, context.signal))
+    doubt: async (target) => {
+      const look = await session.look(await refreshed(target, session, context.signal), 'all')
       try {
-        return await isProvedWhole(look)
+        context.signal.throwIfAborted()
+        return await doubtOf(look)
       } finally {
         await look.close()
       }
@@ -197,6 +193,7 @@ export default defineCommand<Arguments>({
     const options = optionsOf(args, context)
     const session = openSession('scan', needed, args, context)
     const target = [...(args.targets ?? []), args.experiment].filter(Boolean).join(' ')
+    /** Looks that are not yet counted into the report, because a second look after the repair may take their place. */
     const damaged: (Look & { target: Target })[] = []
     let steps: readonly Step[] = []
     let foreign: string | undefined
@@ -205,18 +202,18 @@ export default defineCommand<Arguments>({
       await session.once()
       for (const spec of specs) {
         for await (const at of targetsOf(spec, session, context.signal)) {
-          const look = await session.look(at)
+          const look = { ...(await session.look(at)), target: at }
+          damaged.push(look)
           const local = await localOf(look)
           if ('tree' in local) belongs = true
           else foreign = local.none
-          if (wantsOf(look).length > 0) {
-            damaged.push({ ...look, target: at })
-            continue
-          }
+          if (wantsOf(look).length > 0 || (await isToBeOverwritten(look, at, options))) continue
+          damaged.pop()
           await session.keep(look)
           await look.close()
         }
       }
+      context.signal.throwIfAborted()
       if (!belongs) throw foreignFolder('--from', args.from ?? '', foreign ?? 'nothing was found to look at')
       const places = (await Promise.all(damaged.map((look) => placeOf(look, look.target, session)))).filter(
         (place) => place !== undefined,
@@ -225,18 +222,26 @@ export default defineCommand<Arguments>({
       steps = planned.map(({ step }) => step)
       const go = !(args.dryRun || args.readOnly) && (await consents(steps, args, context))
       if (go) steps = await carryOut(planned, places, options, session, context)
-      for (const look of damaged) {
-        if (!go) await session.keep(look)
-        else {
-          const again = await session.look(await refreshed(look.target, session, context.signal))
+      for (const look of go ? [...damaged] : []) {
+        context.signal.throwIfAborted()
+        const again = await session.look(await refreshed(look.target, session, context.signal))
+        if (!context.signal.aborted) {
+          damaged.shift()
           await session.keep(again)
-          await again.close()
+          await look.close()
         }
+        await again.close()
       }
+    } catch (error) {
+      // What was found and done until the interruption is told all the same.
+      if (!context.signal.aborted) throw error
     } finally {
-      for (const look of damaged) await look.close()
+      for (const look of damaged) {
+        await session.keep(look)
+        await look.close()
+      }
       await session.close()
     }
-    return { target, checks: session.results.checks, steps, covered: coveredBy(session) }
+    return { target, checks: session.results.checks, steps, covered: coveredBy(session, args.require) }
   },
 })

@@ -1,7 +1,7 @@
 /** One run of checks for a command: the needs it opens, the targets it looks at, and what it covered. */
 import { checks as allChecks } from '../../checks/index.ts'
 import { docsOf } from '../catalogue.ts'
-import type { Active, Facts, Gap, Limit, Need, Occasion, Touches } from '../check.ts'
+import type { Active, Facts, Gap, GapTopic, Limit, Need, Occasion, Touches } from '../check.ts'
 import type { Target } from '../mlflow/types.ts'
 import { listing as listingNeed } from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
@@ -27,8 +27,8 @@ export interface Look {
 export interface Session {
   /** Checks that run once. */
   once(): Promise<void>
-  /** Checks that run for one target; without a target, the `target` need is opened like any other. The caller closes the look. */
-  look(target: Target | undefined): Promise<Look>
+  /** Checks that run for one target; without a target, the `target` need is opened like any other. `all` leaves out nothing, whatever --only and --skip say. The caller closes the look. */
+  look(target: Target | undefined, which?: 'chosen' | 'all'): Promise<Look>
   /** Counts what a look found into the report. A repair looks twice and keeps the second. */
   keep(look: Look): Promise<void>
   /** Opens a need of the whole run. */
@@ -45,11 +45,21 @@ export interface Session {
   close(): Promise<void>
 }
 
-export const coveredBy = ({ results }: Session): Covered => ({
+/** A topic that `--require` names and that no check of this run looked at is a gap like any other. */
+const notLookedAt = (required: readonly GapTopic[], checks: readonly CheckReport[]): Omit<Gap, 'kind'>[] =>
+  required.flatMap((about) => {
+    const answering = allChecks.filter((check) => check.answers?.includes(about)).map(({ id }) => id as string)
+    const looked = checks.some(({ id, state }) => answering.includes(id) && (state === 'ok' || state === 'found'))
+    const because =
+      answering.length === 0 ? 'no check of this version looks at it' : `${answering.join(', ')} did not run`
+    return looked ? [] : [{ at: `--require ${about}`, cannot: 'see', because, unexpected: false, about }]
+  })
+
+export const coveredBy = ({ results }: Session, required: readonly GapTopic[]): Covered => ({
   targets: results.targets,
   objects: results.objects,
   bytes: results.bytes,
-  gaps: results.gaps.map(({ kind, ...gap }) => gap),
+  gaps: [...results.gaps.map(({ kind, ...gap }) => gap), ...notLookedAt(required, results.checks)],
   active: results.active.map(({ kind, ...active }) => active),
 })
 
@@ -99,10 +109,14 @@ export const openSession = (
       add(await runChecks(options(chosen.filter((check) => !isPerTarget(check))), scope, undefined))
     },
     open: async <V>(need: Need<string, V, Facts>) => (await scope.open(need, () => {})).value as V,
-    async look(target) {
+    async look(target, which = 'chosen') {
       const preset = new Map<string, unknown>(target ? [['target', target]] : [])
       const inner = new Scope(byName, { context: needed, signal: context.signal }, scope, preset)
-      const outcome = await runChecks(options(chosen.filter(isPerTarget)), inner, target?.name)
+      const outcome = await runChecks(
+        options((which === 'all' ? eligible : chosen).filter(isPerTarget)),
+        inner,
+        target?.name,
+      )
       return {
         target,
         outcome,

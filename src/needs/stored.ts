@@ -2,6 +2,7 @@
 import type { Gap } from '../check.ts'
 import { NotApplicable, Trouble } from '../errors.ts'
 import { parseModelFile } from '../mlflow/mlmodel.ts'
+import { lastSign, timesOf } from '../stores/age.ts'
 import { openStore } from '../stores/index.ts'
 import { unsafeBecause } from '../stores/path.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
@@ -88,13 +89,6 @@ export const localTreeOpener = opener(localTree, async ({ context, open }: Openi
   return { value, facts: { localFiles: value.files.size } }
 })
 
-/** The newest of the times that are known and not in the future; a store's nonsense must not make an upload look old. */
-const newest = (times: readonly (number | undefined)[], now: number | undefined): number | undefined => {
-  const known = times.filter((time) => time !== undefined)
-  if (known.length === 0 || now === undefined) return undefined
-  return Math.max(...known)
-}
-
 export const unfinishedUploadsOpener = opener(
   unfinishedUploads,
   async ({ open, signal, progress }: Opening<Needed>) => {
@@ -115,16 +109,16 @@ export const unfinishedUploadsOpener = opener(
         const key = `${upload.path}\n${upload.id}`
         if (uploads.has(key)) continue
         progress(`${uploads.size + 1} unfinished uploads`)
-        const { path: place, id, initiated } = upload
+        const { path: place, id } = upload
         try {
           const parts = await opened.partsOf(upload, signal)
-          const lastSign = newest([initiated, ...parts.map((part) => part.modified)], now)
+          const sign = lastSign(timesOf(upload, parts))
           uploads.set(key, {
             path: place,
             id,
             parts: parts.length,
             stored: parts.reduce((sum, part) => sum + part.size, 0),
-            ...(lastSign === undefined ? {} : { lastSign }),
+            ...(sign === undefined ? {} : { lastSign: sign }),
           })
         } catch (error) {
           refused(error, 'the parts of an unfinished upload could not be listed')

@@ -115,10 +115,10 @@ const isIn = async (uploads: ReturnType<Store['unfinished']>, id: string): Promi
 const removeStale = async (store: Store, owner: string, now: number, signal: AbortSignal): Promise<number> => {
   let removed = 0
   try {
-    for await (const { path, id, initiated } of store.unfinished({ signal })) {
-      const begun = begunAt(path, owner)
-      if (begun === undefined || now - Math.max(begun, initiated ?? begun) < staleAfter) continue
-      await (await store.resumeUpload(path, id, plan, signal))?.abort(signal)
+    for await (const upload of store.unfinished({ signal })) {
+      const begun = begunAt(upload.path, owner)
+      if (begun === undefined || now - Math.max(begun, upload.initiated ?? begun) < staleAfter) continue
+      await store.abort(upload, signal)
       removed += 1
     }
   } catch (error) {

@@ -1,14 +1,30 @@
 import { Trouble } from '../errors.ts'
 import type { Step, StepState } from '../report.ts'
+import { timesOf } from '../stores/age.ts'
 import type { StoredFile } from '../stores/store.ts'
 import { transferFile } from '../transfer/engine.ts'
+import type { Progress } from '../transfer/progress.ts'
+import { bytes } from '../words.ts'
 import { tooYoung } from './plan-abort.ts'
+import { proveContent } from './prove-content.ts'
 import type { Applying, Place, Planned } from './types.ts'
 
 type Ending = Partial<Pick<Step, 'sent' | 'reused'>> & { readonly state: StepState; readonly because?: string }
 
 const same = (a: StoredFile, b: StoredFile | undefined): boolean =>
   a.size === b?.size && a.etag === b.etag && a.modified === b.modified
+
+/** What an interruption leaves in the store, so that nobody takes the work for lost. */
+const interrupted = ({ bytes: size }: Step, { store }: Place, reached: Progress | undefined): Ending => {
+  const { sent = 0, reused = 0 } = reached ?? {}
+  const resumable = store.route === 'store-multipart' || store.route === 'folder-copy'
+  const kept =
+    sent + reused === 0 ? 'nothing of it had arrived yet' : `${bytes(sent + reused)} of ${bytes(size)} are kept`
+  const because = resumable
+    ? `interrupted; ${kept}${sent + reused === 0 ? '' : ', and the same command goes on from there'}`
+    : 'interrupted; this route keeps nothing of an unfinished file, so the same command sends it again'
+  return { state: 'failed', sent, reused: resumable ? reused : 0, because }
+}
 
 const upload = async (planned: Planned & { do: 'upload' }, place: Place, applying: Applying): Promise<Ending> => {
   const { step, file, identity, replaces } = planned
@@ -17,7 +33,8 @@ const upload = async (planned: Planned & { do: 'upload' }, place: Place, applyin
   if (replaces !== undefined && !same(replaces, await place.store.stat(step.path, signal))) {
     return { state: 'failed', because: 'what is stored has changed since the plan was made; plan again' }
   }
-  const { sent, reused, verified, how } = await transferFile({
+  let reached: Progress | undefined
+  const transferring = transferFile({
     source: file,
     expect: identity,
     store: place.store,
@@ -31,8 +48,17 @@ const upload = async (planned: Planned & { do: 'upload' }, place: Place, applyin
     ifAbsent: replaces === undefined,
     ...(patience === undefined ? {} : { patience }),
     ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress: (progress) => onProgress(step, progress) }),
+    onProgress: (progress) => {
+      reached = progress
+      onProgress?.(step, progress)
+    },
   })
+  const ended = await transferring.catch((error: unknown) => {
+    if (signal?.aborted === true) return undefined
+    throw error
+  })
+  if (ended === undefined) return interrupted(step, place, reached)
+  const { sent, reused, verified, how } = ended
   return { state: verified ? 'verified' : 'unverified', sent, reused, because: how }
 }
 
@@ -45,13 +71,9 @@ const abort = async (planned: Planned & { do: 'abort' }, place: Place, applying:
   const found = listed.find(({ id }) => id === planned.uploadId)
   if (found === undefined) return { state: 'verified', because: 'it is gone' }
   const parts = await store.partsOf(found, signal)
-  const times = [found.initiated, ...parts.map((part) => part.modified)]
-  const young = tooYoung(await store.now(signal), times, applying.orphanAgeMs)
+  const young = tooYoung(await store.now(signal), timesOf(found, parts), applying.orphanAgeMs)
   if (young !== undefined) return { state: 'declined', because: young }
-  const cut = { sourceSize: planned.step.bytes, partSize: Math.max(1, store.limits.minPart) }
-  const opened = await store.resumeUpload(path, planned.uploadId, cut, signal)
-  if (opened === undefined) return { state: 'failed', because: 'it cannot be taken hold of on this route' }
-  await opened.abort(signal)
+  await store.abort(found, signal)
   for await (const { id } of store.unfinished({ path, ...(signal === undefined ? {} : { signal }) })) {
     if (id === planned.uploadId) return { state: 'unverified', because: 'the store still lists it' }
   }
@@ -70,15 +92,17 @@ const ready = async (
     ({ target: of, action, state }) => of === target.name && action === 'upload' && state !== 'verified',
   )
   if (open.length > 0) return { state: 'failed', because: `${open.length} of its files were not verified` }
-  if (!(await applying.healthy(target)))
-    return { state: 'failed', because: 'a check still finds something wrong with it' }
+  const doubt = await applying.doubt(target)
+  if (doubt !== undefined) return { state: 'failed', because: doubt }
+  const content = await proveContent(place, done, applying.signal)
+  if (!content.proved) return { state: content.state, because: content.why }
   const before = await tracking.model(planned.modelId, applying.signal)
   if (before.status === 'READY') return { state: 'verified', because: 'it is READY already' }
   await tracking.setModelReady(planned.modelId, applying.signal)
   const { status } = await tracking.model(planned.modelId, applying.signal)
   return status === 'READY'
-    ? { state: 'verified', because: 'every file is verified, and the server says READY' }
-    : { state: 'unverified', because: `the server still says ${status}` }
+    ? { state: 'verified', because: `the tracking store says READY; every file was proved first (${content.how})` }
+    : { state: 'unverified', because: `the tracking store still says ${status}` }
 }
 
 /**
@@ -88,10 +112,10 @@ const ready = async (
 export const apply = async (plan: readonly Planned[], applying: Applying): Promise<readonly Step[]> => {
   const { places, signal, onStep } = applying
   const steps: Step[] = []
-  const interrupted = (): boolean => signal?.aborted === true
+  const isStopped = (): boolean => signal?.aborted === true
   const carryOut = async (planned: Planned): Promise<Step> => {
     const place = places.find(({ target }) => target.name === planned.step.target)
-    if (planned.step.state !== 'planned' || interrupted()) return planned.step
+    if (planned.step.state !== 'planned' || isStopped()) return planned.step
     if (place === undefined) return { ...planned.step, state: 'failed', because: 'its target is not open' }
     onStep?.(planned.step)
     try {
@@ -103,8 +127,8 @@ export const apply = async (plan: readonly Planned[], applying: Applying): Promi
             : await ready(planned, place, applying, steps)
       return { ...planned.step, ...ending }
     } catch (error) {
-      if (signal?.aborted === true)
-        return { ...planned.step, state: 'failed', because: 'interrupted; what was sent is kept' }
+      if (isStopped())
+        return { ...planned.step, state: 'failed', because: 'interrupted; the same command looks at it again' }
       if (!(error instanceof Trouble)) throw error
       return { ...planned.step, state: 'failed', because: `${error.why}. ${error.todo}` }
     }

@@ -1,5 +1,6 @@
 import { Trouble } from '../errors.ts'
 import type { Step } from '../report.ts'
+import { lastSign, type Time, timesOf } from '../stores/age.ts'
 import type { UnfinishedUpload } from '../stores/store.ts'
 import { duration } from '../words.ts'
 import type { Place, Planned, RepairOptions } from './types.ts'
@@ -20,15 +21,11 @@ const find = async (
  * Why an upload is not to be aborted now, or undefined when it may. By the store's clock alone; a time that is not known,
  * or lies in the future, counts as young.
  */
-export const tooYoung = (
-  now: number | undefined,
-  times: readonly (number | undefined)[],
-  ageMs: number,
-): string | undefined => {
+export const tooYoung = (now: number | undefined, times: readonly Time[], ageMs: number): string | undefined => {
   if (now === undefined) return 'the store does not tell its time, so its age is not known'
-  const known = times.filter((time) => time !== undefined)
-  if (known.length === 0) return 'the store does not tell when it was begun, so it counts as young'
-  const age = now - Math.max(...known)
+  const sign = lastSign(times)
+  if (sign === undefined) return 'the store does not tell when it was begun, so it counts as young'
+  const age = now - sign
   if (age < 0) return 'its time lies in the future, so it counts as young'
   if (age >= ageMs) return undefined
   return `its last sign of life is ${duration(age)} old, and ${duration(ageMs)} are asked for (--older-than)`
@@ -60,8 +57,7 @@ export const planAbort = async (
     if (found === undefined) return undefined
     const parts = await store.partsOf(found, options.signal)
     const bytes = parts.reduce((sum, part) => sum + part.size, 0)
-    const times = [found.initiated, ...parts.map((part) => part.modified)]
-    const young = tooYoung(await store.now(options.signal), times, options.orphanAgeMs)
+    const young = tooYoung(await store.now(options.signal), timesOf(found, parts), options.orphanAgeMs)
     return young === undefined ? { do: 'abort', uploadId, step: { ...step, bytes } } : ending('declined', young, bytes)
   } catch (error) {
     if (!(error instanceof Trouble)) throw error

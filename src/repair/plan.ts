@@ -3,7 +3,7 @@ import type { Step } from '../report.ts'
 import { planAbort } from './plan-abort.ts'
 import { planUpload } from './plan-upload.ts'
 import type { Place, Planned, RepairOptions } from './types.ts'
-import { mergeWants } from './wants.ts'
+import { mergeWants, type Wanted } from './wants.ts'
 
 /** True for a step that is done or can be: nothing in the way of what depends on it. */
 const isHopeful = ({ state }: Step): boolean => state !== 'failed' && state !== 'declined'
@@ -31,8 +31,23 @@ const planReady = (place: Place, modelId: string, before: readonly Planned[]): P
         ? `${modelId} is not the model of this target`
         : hopeless.length > 0
           ? `${hopeless.length} of its files cannot be restored`
-          : undefined
+          : place.source === undefined
+            ? `sizes alone prove no content; give --from${place.noSource === undefined ? '' : ` (${place.noSource})`}`
+            : undefined
   return { do: 'ready', modelId, step: because === undefined ? step : { ...step, state: 'declined', because } }
+}
+
+/** A file that may be replaced is compared, and sent where it differs, also when no check can tell that it does. */
+const withOverwritten = (
+  files: Wanted['files'],
+  { source, target }: Place,
+  { overwrite }: RepairOptions,
+): Wanted['files'] => {
+  const all = new Map(files)
+  for (const path of source?.files.keys() ?? []) {
+    if ((overwrite.has(path) || overwrite.has(`${target.name}/${path}`)) && !all.has(path)) all.set(path, new Set())
+  }
+  return all
 }
 
 /** What would be done for these wants, as plain data: this is the dry run. Reads stores and local files, changes nothing. */
@@ -46,7 +61,7 @@ export const plan = async (
   for (const place of places) {
     const wanted = mergeWants(wants, place.target.name)
     const uploads: Planned[] = []
-    for (const [path, sizes] of wanted.files) {
+    for (const [path, sizes] of withOverwritten(wanted.files, place, options)) {
       options.signal?.throwIfAborted()
       uploads.push(await planUpload(place, path, sizes, options))
     }

@@ -53,8 +53,8 @@ export type Planned =
 
 export interface Applying extends RepairOptions {
   readonly places: readonly Place[]
-  /** Runs the checks of this target again; true when nothing of it is missing, short or unproved any more. */
-  healthy(target: Target): Promise<boolean>
+  /** Runs every check of this target again; why it is not whole, in words, or undefined when nothing but its status is found. */
+  doubt(target: Target): Promise<string | undefined>
   readonly onProgress?: (step: Step, progress: Progress) => void
   /** Called with each step as it is begun and as it has ended. */
   readonly onStep?: (step: Step) => void

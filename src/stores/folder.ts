@@ -1,6 +1,6 @@
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, opendir, realpath, unlink } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import nodePath, { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { folderTrouble, hasCode } from './folder-trouble.ts'
 import { createStaged, type FolderAccess, openStaged } from './folder-upload.ts'
@@ -34,11 +34,23 @@ const makeFolder = async (at: string, made: string[]): Promise<void> => {
   }
 }
 
+/** The staging file of an upload; undefined for an id that is no staging name, which must never be removed. */
+const stagedPath = ({ path, id }: UnfinishedUpload): string | undefined =>
+  isStaged(id) && !id.includes('/') ? safePath(join(folderOf(safePath(path)), id)) : undefined
+
+/** The folders from `first` down to `root`, both included, in the words of the system that `path` is for. */
+export const chainOf = (first: string, root: string, path: Pick<typeof nodePath, 'relative' | 'sep' | 'join'>) => {
+  const names = path
+    .relative(first, root)
+    .split(path.sep)
+    .filter((name) => name !== '')
+  return [first, ...names.map((_, n) => path.join(first, ...names.slice(0, n + 1)))]
+}
+
 const makeRoot = async (root: string, made: string[]): Promise<void> => {
   const first = await mkdir(root, { recursive: true })
   if (first === undefined) return
-  made.push(first)
-  for (let at = first; at !== root; made.push(at)) at = join(at, root.slice(at.length + 1).split('/')[0] ?? '')
+  made.push(...chainOf(first, root, nodePath))
 }
 
 /**
@@ -191,16 +203,26 @@ export const folderStore = async (dir: string, reached: string): Promise<Store> 
       const what = `cannot look for unfinished uploads in ${join(root, folder)}`
       for await (const [at, is] of walking(what, folder, path === undefined, signal)) {
         if (!isStaged(baseOf(at))) continue
-        const final = finalPath(at)
-        if (path !== undefined && final !== path) continue
-        yield { path: final ?? at, id: baseOf(at), initiated: is.mtimeMs }
+        // MLflow's own names do not tell what they are to become: such a file goes by its own name.
+        const listed = finalPath(at) ?? at
+        if (path !== undefined && listed !== path) continue
+        yield { path: listed, id: baseOf(at), initiated: is.mtimeMs }
       }
     },
 
+    abort: (upload) =>
+      trying(`cannot give up writing ${upload.path}`, async () => {
+        const path = stagedPath(upload)
+        if (path === undefined || (await statFile(path)) === undefined) return
+        await locate(path)
+          .then((at) => unlink(at))
+          .catch(missing)
+      }),
+
     partsOf: async (upload) =>
       trying(`cannot look at the unfinished upload of ${upload.path}`, async () => {
-        const path = join(folderOf(safePath(upload.path)), upload.id)
-        const is = isStaged(upload.id) ? await statFile(safePath(path)) : undefined
+        const path = stagedPath(upload)
+        const is = path === undefined ? undefined : await statFile(path)
         return is === undefined ? [] : [{ number: 1, size: is.size, modified: is.mtimeMs }]
       }),
 

@@ -92,6 +92,17 @@ export const resumeS3Upload = async (
   }
 }
 
+/** Needs no more than the id: which checksum an upload was begun with does not matter. */
+export const abortS3Upload = async (calls: S3Calls, key: string, id: string, signal?: AbortSignal): Promise<void> => {
+  const calling = { what: `cannot abort the upload of ${calls.uriOf(key)}`, action: 's3:AbortMultipartUpload', signal }
+  const command = new AbortMultipartUploadCommand({ ...calls.object(key), UploadId: id })
+  try {
+    await calls.run(calling, (client, how) => client.send(command, how))
+  } catch (error) {
+    if (s3Code(causeOf(error)) !== 'NoSuchUpload') throw error
+  }
+}
+
 const s3Upload = (
   calls: S3Calls,
   key: string,
@@ -169,14 +180,7 @@ const s3Upload = (
     await calls.run(calling, (client, options) => client.send(new CompleteMultipartUploadCommand(input), options))
   }
 
-  const abort = async (signal?: AbortSignal): Promise<void> => {
-    const calling = { what: `cannot abort the upload of ${uri}`, action: 's3:AbortMultipartUpload', signal }
-    try {
-      await calls.run(calling, (client, how) => client.send(new AbortMultipartUploadCommand(upload), how))
-    } catch (error) {
-      if (s3Code(causeOf(error)) !== 'NoSuchUpload') throw error
-    }
-  }
+  const abort = (signal?: AbortSignal): Promise<void> => abortS3Upload(calls, key, id, signal)
 
   return {
     id,

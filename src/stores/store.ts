@@ -130,6 +130,9 @@ export interface Store {
    */
   putWhole?(path: string, source: WholeSource, signal?: AbortSignal): Promise<void>
 
+  /** Gives up an upload that `unfinished` listed, however it was begun. One that is gone already is no error. */
+  abort(upload: UnfinishedUpload, signal?: AbortSignal): Promise<void>
+
   /** The parts of an upload that `unfinished` listed; looks only. A staged file counts as one part. */
   partsOf(upload: UnfinishedUpload, signal?: AbortSignal): Promise<readonly Part[]>
 

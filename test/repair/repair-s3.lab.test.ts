@@ -69,7 +69,7 @@ const options = (more: Partial<RepairOptions> = {}): RepairOptions => ({
 const repair = async (wants: readonly Want[], more: Partial<RepairOptions> = {}): Promise<readonly Step[]> => {
   const place: Place = { target, store, source: await openTree(join(dir, 'from'), target) }
   const how = options(more)
-  return apply(await plan(wants, [place], how), { ...how, places: [place], healthy: async () => true })
+  return apply(await plan(wants, [place], how), { ...how, places: [place], doubt: async () => undefined })
 }
 const big: Want = { want: 'file', target: target.name, path: 'big', bytes: data.length }
 const stored = async (): Promise<Buffer> => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Want } from '../../src/check.ts'
+import { Trouble } from '../../src/errors.ts'
 import type { LoggedModel, ModelStatus, Target, Tracking } from '../../src/mlflow/types.ts'
 import { apply } from '../../src/repair/apply.ts'
 import { plan } from '../../src/repair/plan.ts'
@@ -86,7 +87,7 @@ const modelReady: Want = { want: 'model-ready', target: target.name, modelId }
 
 const repair = async (wants: readonly Want[], at: Place, given: Partial<Applying> = {}): Promise<readonly Step[]> => {
   const how = options(given)
-  return apply(await plan(wants, [at], how), { healthy: async () => true, ...how, ...given, places: [at] })
+  return apply(await plan(wants, [at], how), { doubt: async () => undefined, ...how, ...given, places: [at] })
 }
 const planned = async (wants: readonly Want[], at: Place, given: Partial<RepairOptions> = {}): Promise<Step[]> =>
   (await plan(wants, [at], options(given))).map(({ step }) => step)
@@ -155,7 +156,7 @@ describe('restoring files', () => {
 
   test.each([
     ['longer', Buffer.concat([data, Buffer.from('x')])],
-    ['of equal size', Buffer.from(data).fill(0, 1000, 1001)],
+    ['of equal size', Buffer.from(data).fill((data[1000] ?? 0) ^ 1, 1000, 1001)],
     ['short, and no beginning of it', Buffer.alloc(1000)],
   ])('an object that is %s is replaced with consent alone', async (_name, bytes) => {
     await put('data/big', bytes)
@@ -203,7 +204,7 @@ describe('restoring files', () => {
     const dry = await plan([file('data/big'), file('MLmodel'), file('data/empty')], [at], how)
     await put('data/big', data.subarray(0, 2000))
     await writeFile(join(dir, 'from', 'MLmodel'), 'other')
-    const steps = await apply(dry, { ...how, places: [at], healthy: async () => true })
+    const steps = await apply(dry, { ...how, places: [at], doubt: async () => undefined })
     expect(steps.map(({ path, state }) => [path, state])).toEqual([
       ['data/empty', 'verified'],
       ['data/big', 'failed'],
@@ -226,7 +227,9 @@ describe('restoring files', () => {
 
 describe('the status of a model', () => {
   test('is not set while a check still finds something', async () => {
-    const steps = await repair([file('data/big'), modelReady], await place(), { healthy: async () => false })
+    const steps = await repair([file('data/big'), modelReady], await place(), {
+      doubt: async () => 'a check still finds something',
+    })
     expect(steps.map(({ state }) => state)).toEqual(['verified', 'failed'])
     expect(madeReady).toBe(0)
   })
@@ -246,7 +249,70 @@ describe('the status of a model', () => {
 
   test('that the server does not confirm is unverified', async () => {
     const at = await place({ tracking: { ...tracking(), setModelReady: async () => undefined } })
-    expect(await repair([modelReady], at)).toMatchObject([{ state: 'unverified' }])
+    const steps = await repair([file('MLmodel'), file('data/empty'), file('data/big'), modelReady], at)
+    expect(steps.at(-1)).toMatchObject({ action: 'set-ready', state: 'unverified' })
+  })
+})
+
+describe('before a model is made READY', () => {
+  const fill = async (): Promise<void> => {
+    for (const name of ['MLmodel', 'data/empty', 'data/big']) await put(name, await readFile(join(dir, 'from', name)))
+  }
+
+  test('every file is compared with the local one, and how is said', async () => {
+    await fill()
+    expect(await repair([modelReady], await place())).toMatchObject([
+      { state: 'verified', because: expect.stringContaining('2 files by: CRC32 of the whole object') },
+    ])
+    expect(madeReady).toBe(1)
+  })
+
+  test('other bytes of the same size are named, and --overwrite replaces them', async () => {
+    await fill()
+    await put('data/big', Buffer.alloc(data.length))
+    expect(await repair([modelReady], await place())).toMatchObject([
+      { state: 'failed', because: expect.stringMatching(/^data\/big differs.*--overwrite data\/big/) },
+    ])
+    expect(madeReady).toBe(0)
+    const steps = await repair([modelReady], await place(), { overwrite: new Set(['data/big']) })
+    expect(steps.map(({ action, state }) => [action, state])).toEqual([
+      ['upload', 'verified'],
+      ['set-ready', 'verified'],
+    ])
+    expect((await stored('data/big')).equals(data)).toBe(true)
+  })
+
+  test('a store without checksums is read back, and where it cannot be, nothing is proved', async () => {
+    await fill()
+    const silent = async (path: string) => ({ size: (await stored(path)).length })
+    const read = await repair([modelReady], await place({ store: { ...store, proof: silent } }))
+    expect(read).toMatchObject([{ state: 'verified', because: expect.stringContaining('every byte read back') }])
+    status = 'PENDING'
+    const deaf = async (): Promise<never> => {
+      throw new Trouble({ kind: 'unsupported', what: 'cannot read', why: 'no ranges', todo: 'Wait' })
+    }
+    const unread = await repair([modelReady], await place({ store: { ...store, proof: silent, read: deaf } }))
+    expect(unread).toMatchObject([{ state: 'declined', because: expect.stringContaining('MLmodel') }])
+    expect(madeReady).toBe(1)
+  })
+
+  test.each([
+    ['no folder', async () => ({ noSource: 'no folder was given' }), /^sizes alone prove no content; give --from/],
+    [
+      'a folder without its data',
+      async () => {
+        await rm(join(dir, 'from', 'data', 'big'))
+        return {}
+      },
+      /data\/big is stored and/,
+    ],
+  ])('%s proves nothing', async (_name, change, says) => {
+    await fill()
+    const more = await change()
+    const { source, ...rest } = await place(more)
+    const at = 'noSource' in more || source === undefined ? rest : { ...rest, source }
+    expect(await repair([modelReady], at)).toMatchObject([{ state: 'declined', because: expect.stringMatching(says) }])
+    expect(madeReady).toBe(0)
   })
 })
 
@@ -302,7 +368,9 @@ describe('abandoned uploads', () => {
     expect(dry).toMatchObject([{ step: { state: 'planned' } }])
     if (want.want === 'upload-settled')
       await utimes(join(dir, 'artifacts', 'data', want.uploadId), new Date(), new Date())
-    expect(await apply(dry, { ...how, places: [at], healthy: async () => true })).toMatchObject([{ state: 'declined' }])
+    expect(await apply(dry, { ...how, places: [at], doubt: async () => undefined })).toMatchObject([
+      { state: 'declined' },
+    ])
     expect(await left()).toHaveLength(1)
   })
 

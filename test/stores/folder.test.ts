@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, posix, win32 } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { folderStore } from '../../src/stores/folder.ts'
+import { chainOf, folderStore } from '../../src/stores/folder.ts'
 import { namesIn, sendAll } from './sending.ts'
 
 let dir = ''
@@ -65,6 +65,31 @@ test("MLflow's staged leftovers are unfinished uploads, not files", async () => 
   const [found] = await Array.fromAsync(store.unfinished())
   expect(found).toMatchObject({ path: 'data/.artifact.uploading.abc123', id: '.artifact.uploading.abc123' })
   expect(found?.initiated).toBeTypeOf('number')
+})
+
+test('each staged leftover is found by the path that it is listed under, and can be given up', async () => {
+  await mkdir(`${dir}/data`)
+  await writeFile(`${dir}/data/.artifact.uploading.abc123`, 'half')
+  const store = await folderStore(dir, 'test')
+  await store.openUpload('data/own', { sourceSize: 8, partSize: 4 })
+  await writeFile(`${dir}/data/kept`, 'whole')
+  const all = await Array.fromAsync(store.unfinished())
+  expect(all.length).toBe(2)
+  for (const upload of all) {
+    expect(await Array.fromAsync(store.unfinished({ path: upload.path }))).toEqual([upload])
+    for (let n = 0; n < 2; n += 1) await store.abort(upload)
+  }
+  // Whatever a caller names: nothing but a staged file is ever removed by it.
+  await store.abort({ path: 'data/x', id: 'kept' })
+  await store.abort({ path: 'x', id: 'data/kept' })
+  expect(await readdir(`${dir}/data`)).toEqual(['kept'])
+  await store.close()
+})
+
+test('the folders that were made for a root are told in the words of either system', () => {
+  expect(chainOf('/a/b', '/a/b/c/d', posix)).toEqual(['/a/b', '/a/b/c', '/a/b/c/d'])
+  expect(chainOf('/a', '/a', posix)).toEqual(['/a'])
+  expect(chainOf('C:\\a', 'C:\\a\\b\\c', win32)).toEqual(['C:\\a', 'C:\\a\\b', 'C:\\a\\b\\c'])
 })
 
 test('a leftover of MLflow can be taken up again: the part that is whole is proved, the cut one is not', async () => {

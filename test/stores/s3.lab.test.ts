@@ -82,6 +82,9 @@ const triedOn = (name: string, at: S3Place): void => {
     const store = await openS3(at.env, `s3://${bucket}/other`)
     expect(await store.resumeUpload('algorithm', id, { sourceSize: 1, partSize: 1 })).toBeUndefined()
     expect(await store.resumeUpload('algorithm', 'no-such-upload', { sourceSize: 1, partSize: 1 })).toBeUndefined()
+    // It can be given up all the same, and once more when it is gone.
+    for (let n = 0; n < 2; n += 1) await store.abort({ path: 'algorithm', id })
+    expect(await Array.fromAsync(store.unfinished({ path: 'algorithm' }))).toEqual([])
     await store.close()
   })
 
