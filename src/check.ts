@@ -153,6 +153,8 @@ export interface Check<N extends Need = Need, W extends Need = Need, F extends F
   readonly title: string
   /** The most that a finding of this check can weigh. */
   readonly severity: Severity
+  /** The topics that it looks at: `--require` is met only when such a check ran, and left no gap about it. */
+  readonly answers?: readonly GapTopic[]
   /** Which commands run it. It runs once for each target when a need or want of it has the scope `target`, else once. */
   readonly on: readonly Occasion[]
   /** A need that cannot be opened blocks the check. */

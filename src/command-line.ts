@@ -58,7 +58,6 @@ const parse = async (
     .recommendCommands()
     .parserConfiguration({
       'camel-case-expansion': true,
-      'duplicate-arguments-array': false,
       'greedy-arrays': false,
     })
     .exitProcess(false)
@@ -87,7 +86,7 @@ const parse = async (
         return y
       },
       (args) => {
-        parsed = { command, args: args as Record<string, unknown> }
+        parsed = { command, args: onceEach(args as Record<string, unknown>, command) }
       },
     )
   }
@@ -95,6 +94,20 @@ const parse = async (
     if (output) print(`${output}\n`)
   })
   return parsed
+}
+
+/** An option that takes one value and is given twice is a slip of which nobody can tell what was meant. */
+const onceEach = (args: Record<string, unknown>, command: Command): Record<string, unknown> => {
+  for (const [name, option] of Object.entries({ ...command.options, ...commonOptions, ...outputOptions })) {
+    if (option.array || !Array.isArray(args[name])) continue
+    throw new Trouble({
+      kind: 'usage',
+      what: 'the command line is not understood',
+      why: `--${name} is given more than once`,
+      todo: 'Give it once',
+    })
+  }
+  return args
 }
 
 /** What was asked for, as far as it can be told when the rest of the line is wrong: JSON must come out in every situation. */

@@ -8,7 +8,9 @@ const redacted = '[redacted]'
  * and PEM private keys.
  */
 const shapes: readonly (readonly [RegExp, string])[] = [
-  [/([a-z][a-z0-9+.-]*:\/\/)[^\s/?#@'"<>]*(?::[^\s/?#@'"<>]*)?@/gi, `$1${redacted}@`],
+  // A password may hold a slash or a question mark, though a URL may not; digits and a slash are a port and a path.
+  [/([a-z][a-z0-9+.-]*:\/\/)[^\s/?#@:]*:(?!\d+(?:[/?#\s]|$))[^\s@]*@/gi, `$1${redacted}@`],
+  [/(https?:\/\/)[^\s/?#@:'"<>]+@/gi, `$1${redacted}@`],
   [
     /([?&;](?:x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)|signature|awsaccesskeyid|googleaccessid|sig|skoid|sktid|token|access_token|api_key|apikey|password|secret)=)[^&\s"'<>]+/gi,
     `$1${redacted}`,
@@ -61,12 +63,21 @@ export const createRedactor = (secrets: Iterable<string>): Redact => {
   }
 }
 
-/** Every string in plain data, keys included. */
+/** Fields of the report whose words are the tool's own, from a fixed list: a password "error" must not break the document. */
+const own = new Set(
+  'about action basis cannot command docs effect failOn hop id kind name required route scope severity startedAt state title unit units verdict version want'.split(
+    ' ',
+  ),
+)
+
+/** Every string in plain data that may come from elsewhere. Keys are the tool's own. */
 export const redactAll = <T>(value: T, redact: Redact): T => {
   if (typeof value === 'string') return redact(value) as T
   if (Array.isArray(value)) return value.map((item) => redactAll(item, redact)) as T
   if (value !== null && typeof value === 'object') {
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [redact(key), redactAll(item, redact)])) as T
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, own.has(key) ? item : redactAll(item, redact)]),
+    ) as T
   }
   return value
 }

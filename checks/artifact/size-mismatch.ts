@@ -17,6 +17,7 @@ export default defineCheck({
   title: 'The stored bytes add up to what was logged',
   severity: 'error',
   on: ['scan'],
+  answers: ['sizes'],
   needs: [target, listing, modelFiles],
   wants: [localTree, loggedModel, orphanAge],
   facts: { expected: 'bytes', stored: 'bytes', short: 'bytes' },

@@ -7,6 +7,7 @@ export default defineCheck({
   title: 'No abandoned upload takes up room',
   severity: 'warning',
   on: ['scan'],
+  answers: ['orphans'],
   needs: [target, store, unfinishedUploads, orphanAge],
   wants: [],
   facts: { parts: 'count', stored: 'bytes', age: 'ms' },

@@ -12,6 +12,7 @@ export default defineCheck({
   title: 'No proxy refuses requests of the size that uploads have',
   severity: 'warning',
   on: ['check'],
+  answers: ['limits'],
   needs: [bodyLimit, route],
   wants: [plannedUpload],
   facts: { accepted: 'bytes', refused: 'bytes', status: 'count', refusedBy: 'text', partsFrom: 'bytes' },

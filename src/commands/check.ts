@@ -83,7 +83,7 @@ export default defineCommand<Arguments>({
       checks: results.checks,
       limits: results.limits.map(({ kind, ...limit }) => limit),
       ...(rows ? { forecast: rows } : {}),
-      covered: coveredBy(session),
+      covered: coveredBy(session, args.require),
     }
   },
 })

@@ -114,7 +114,7 @@ export default defineCommand<Arguments>({
     return {
       target: [...(args.targets ?? []), args.experiment].filter(Boolean).join(' '),
       checks: session.results.checks,
-      covered: coveredBy(session),
+      covered: coveredBy(session, args.require),
     }
   },
 })

@@ -24,7 +24,9 @@ export const select = (checks: readonly Check[], only: readonly string[], skip: 
   }
   const named = (check: Check, patterns: readonly string[]) =>
     patterns.some((pattern) => matchesGlob(check.id, pattern))
-  return checks.filter((check) => (only.length === 0 || named(check, only)) && !named(check, skip))
+  const left = checks.filter((check) => (only.length === 0 || named(check, only)) && !named(check, skip))
+  if (left.length > 0) return left
+  throw wrong('cannot run', '--only and --skip leave no check at all', 'Leave one of them out')
 }
 
 /** `ID=LEVEL` pairs. */

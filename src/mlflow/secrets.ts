@@ -34,14 +34,19 @@ const readable = (path: string): string => {
   }
 }
 
+/** A password may hold what a URL may not, such as a slash or an @; digits and then a slash are a port and a path. */
+const logins = /[a-z][a-z0-9+.-]*:\/\/([^\s/:@?#]*):(?!\d+(?:[/?#\s]|$))(\S+)@/gi
+
 const userinfo = function* (text: string): Generator<string> {
-  for (const [, user, password] of text.matchAll(/[a-z][a-z0-9+.-]*:\/\/([^\s/:@]*):([^\s/@]+)@/gi)) {
-    yield password ?? ''
-    try {
-      yield decodeURIComponent(password ?? '')
-      yield Buffer.from(`${decodeURIComponent(user ?? '')}:${decodeURIComponent(password ?? '')}`).toString('base64')
-    } catch {
-      // Malformed escapes: the value as written is already in the list.
+  for (const [, user = '', longest = ''] of text.matchAll(logins)) {
+    for (const password of new Set([longest, longest.replace(/@.*$/, '')])) {
+      yield password
+      try {
+        yield decodeURIComponent(password)
+        yield Buffer.from(`${decodeURIComponent(user)}:${decodeURIComponent(password)}`).toString('base64')
+      } catch {
+        // Malformed escapes: the value as written is already in the list.
+      }
     }
   }
 }
