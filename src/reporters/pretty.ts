@@ -109,16 +109,21 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
   if (out.length > 0 && out.at(-1) !== '') say()
 
   const verdicts = { passes: marks.ok, fails: marks.error, 'at-risk': marks.warning, unknown: marks.blocked }
-  const row = (entry: ForecastRow) => {
-    say(
-      `  ${verdicts[entry.verdict]} ${line(entry.path)}, ${bytes(entry.bytes)} by ${entry.route}: ${paint.bold(entry.verdict)}`,
-    )
-    say(`    ${line(entry.because)}`)
-    if (entry.remedy) remedyLines(entry.remedy, '    ')
+  const rows = (same: readonly ForecastRow[]) => {
+    const [first] = same
+    if (!first) return
+    const { path, verdict, because, route, remedy } = first
+    const size = bytes(same.reduce((sum, entry) => sum + entry.bytes, 0))
+    const what = same.length === 1 ? `${line(path)}, ${size}` : `${count(same.length, 'file')}, ${size} in all`
+    say(`  ${verdicts[verdict]} ${what} by ${route}: ${paint.bold(verdict)}`)
+    say(`    ${line(because)}`)
+    if (remedy) remedyLines(remedy, '    ')
   }
   if (report.forecast && report.forecast.length > 0) {
     say(paint.underline('Forecast'))
-    report.forecast.forEach(row)
+    // Files that share their fate share a line; the JSON report has a row for each.
+    for (const same of Map.groupBy(report.forecast, (row) => `${row.verdict} ${row.route} ${row.because}`).values())
+      rows(same)
     say()
   } else if (report.limits && report.limits.length > 0) {
     say(paint.underline('Limits found'))
@@ -153,13 +158,16 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
     say()
   }
 
-  const { covered } = report
-  if (covered.active.length + covered.gaps.length > 0) {
-    say(paint.underline('Covered'))
-    for (const alive of covered.active) say(`  ${marks.info} ${line(alive.at)}: ${line(alive.says)}`)
-    for (const gap of covered.gaps) {
-      const verb = gap.cannot === 'see' ? 'not seen' : 'not proved'
-      say(`  ${gap.unexpected ? marks.blocked : marks.skipped} ${line(gap.at)}, ${verb}: ${line(gap.because)}`)
+  const { active, gaps } = report.covered
+  if (active.length > 0) {
+    say(paint.underline('In progress, left alone'))
+    for (const alive of active) say(`  ${marks.info} ${line(alive.at)}: ${line(alive.says)}`)
+    say()
+  }
+  if (gaps.length > 0) {
+    say(paint.underline('Not known'))
+    for (const gap of gaps) {
+      say(`  ${gap.unexpected ? marks.blocked : marks.skipped} ${line(gap.at)}: ${line(gap.because)}`)
     }
     say()
   }
