@@ -1,6 +1,8 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { examined } from '../doctor.ts'
-import { shared, startNginx } from '../lab/index.ts'
+import { scratch, shared, startNginx } from '../lab/index.ts'
 import { expectLoaded, findings, home, lose, repair } from './story.ts'
 
 test('proxied behind nginx with a 1 MiB limit: forecast to the byte, found, repaired by signed parts, loaded', async () => {
@@ -40,6 +42,29 @@ test('proxied behind nginx with a 1 MiB limit: forecast to the byte, found, repa
       }),
     )
     await expectLoaded(lost, { ...seaweed.env, MLFLOW_TRACKING_URI: mlflowS3.url })
+  } finally {
+    await nginx.stop()
+  }
+})
+
+test('a single PUT that nginx refuses ends the repair with 1, its reason, and the process', async () => {
+  const { mlflowFolder } = shared()
+  const nginx = await startNginx({ upstream: mlflowFolder.url, directives: 'client_max_body_size 1m;' })
+  try {
+    const created = await fetch(`${mlflowFolder.url}/api/2.0/mlflow/runs/create`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ experiment_id: '0' }),
+    })
+    const { run } = (await created.json()) as { run: { info: { run_id: string } } }
+    const dir = await scratch()
+    await writeFile(join(dir, 'data.bin'), Buffer.alloc(12_000_000, 1))
+    const env = { ...(await home()), MLFLOW_TRACKING_URI: nginx.url }
+    const report = await examined(['repair', `runs:/${run.info.run_id}`, '--from', dir, '--yes'], { env })
+    expect(report.steps).toEqual([
+      expect.objectContaining({ path: 'data.bin', state: 'failed', because: expect.stringMatching(/413/) }),
+    ])
+    expect(report.exitCode).toBe(1)
   } finally {
     await nginx.stop()
   }
