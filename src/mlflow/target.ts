@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { Trouble } from '../errors.ts'
 import { checkedId, checkedName, isId, isModelId } from './ids.ts'
 import { below, localPath, schemeOf } from './location.ts'
@@ -143,7 +144,9 @@ export const resolveTargets = async function* (
   signal?: AbortSignal,
 ): AsyncGenerator<Target> {
   if (spec.kind === 'uri') {
-    yield uriTarget(spec.uri)
+    // A folder that was typed is meant as it is written; only what MLflow tracks is percent-encoded.
+    const typed = schemeOf(spec.uri) === '' ? pathToFileURL(spec.uri).href : spec.uri
+    yield uriTarget(typed, spec.uri)
     return
   }
   if (!tracking)

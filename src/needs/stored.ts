@@ -1,4 +1,6 @@
 /** Needs that the artifact store answers. */
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import type { Gap } from '../check.ts'
 import { NotApplicable, Trouble } from '../errors.ts'
 import { parseModelFile } from '../mlflow/mlmodel.ts'
@@ -36,7 +38,7 @@ export const storeOpener = opener(store, async ({ context, open, signal }: Openi
   return { value, facts: { storeUri: value.uri, reached: value.reached }, close: () => value.close() }
 })
 
-export const listingOpener = opener(listing, async ({ open, signal, progress }: Opening<Needed>) => {
+export const listingOpener = opener(listing, async ({ context, open, signal, progress }: Opening<Needed>) => {
   const opened = await open(store)
   const files = new Map<string, StoredFile>()
   let bytes = 0
@@ -45,9 +47,32 @@ export const listingOpener = opener(listing, async ({ open, signal, progress }: 
     bytes += file.size
     if (files.size % 1000 === 0) progress(`${files.size} objects listed`)
   }
+  if (files.size === 0 && context.localDir === undefined && (await open(target)).kind === 'uri') {
+    await requireSomething(opened, signal)
+  }
   const value: Listing = { files, bytes }
   return { value, facts: { objects: files.size, stored: bytes } }
 })
+
+/**
+ * An address that a user typed, and below which nothing is, must not pass for a healthy store: most often it is mistyped.
+ * A folder that is there may be empty. Throws `Trouble` (`not-found`).
+ */
+const requireSomething = async (opened: Store, signal: AbortSignal): Promise<void> => {
+  if (opened.kind === 'folder' && existsSync(fileURLToPath(opened.uri))) return
+  try {
+    // An upload that was begun here shows that the address is right, though nothing was completed.
+    for await (const _ of opened.unfinished({ signal })) return
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error
+  }
+  throw new Trouble({
+    kind: 'not-found',
+    what: `cannot find artifacts at ${opened.uri}`,
+    why: opened.kind === 'folder' ? 'there is no such folder on this machine' : 'nothing is stored below this address',
+    todo: 'Correct the address, or name the run or model that the artifacts belong to',
+  })
+}
 
 /** An MLmodel is a page of text; whatever is larger is not one (1 MiB, the cap of the parser). */
 const largestModelFile = 1024 * 1024

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import command from '../../src/commands/repair.ts'
 import { writeTrackingStore } from '../../src/demo/tracking-store.ts'
 import type { Report } from '../../src/report.ts'
 import { examined } from '../doctor.ts'
@@ -53,6 +54,56 @@ const status = (): unknown => {
 const stepsOf = ({ steps = [] }: Report) => steps.map(({ action, state, because = '' }) => ({ action, state, because }))
 const pending = 1
 const ready = 2
+
+describe('an interruption', () => {
+  const MiB = 1024 * 1024
+
+  /** Runs the command in this process, so that the interruption comes at a known point. */
+  const interruptedAt = async (point: RegExp) => {
+    const stop = new AbortController()
+    const env = { MLFLOW_TRACKING_URI: `sqlite:///${db}`, XDG_STATE_HOME: join(dir, 'state') }
+    const args = {
+      ...{ targets: [target], from, yes: true, dryRun: false, overwrite: [], abortOrphans: false },
+      ...{ olderThan: '24h', settle: '0s', memory: '4MiB', only: [], skip: [], severity: [], trustHost: [] },
+      ...{ timeout: '60s', readOnly: false, require: [] },
+    }
+    return command.report?.(args as never, {
+      host: { env, cwd: dir, home: dir, platform: process.platform, ask: undefined },
+      version: '0',
+      signal: stop.signal,
+      progress: (says) => {
+        if (says !== undefined && point.test(says)) stop.abort()
+      },
+      tell: () => undefined,
+    })
+  }
+
+  test('keeps the steps and the first look in the report, and says what is kept', async () => {
+    await writeFile(join(from, 'data', 'large.bin'), Buffer.alloc(12 * MiB, 'large'))
+    const report = await interruptedAt(/^data\/large\.bin: [1-9]/)
+    expect(report?.steps).toMatchObject([
+      {
+        path: 'data/large.bin',
+        state: 'failed',
+        because: expect.stringMatching(/^interrupted; .* of 12 MiB are kept/),
+      },
+      { action: 'set-ready', state: 'planned' },
+    ])
+    expect(report?.steps?.[0]?.sent).toBeGreaterThan(0)
+    const found = report?.checks.flatMap(({ findings }) => findings).map(({ at }) => at)
+    expect(found).toContain(`${target}/data/large.bin`)
+    expect(report?.covered).toMatchObject({ targets: 1, objects: 2 })
+    const again = await repair('--from', from, '--settle', '0')
+    expect(again.steps?.map(({ state }) => state)).toEqual(['verified', 'verified'])
+    expect(again.steps?.[0]?.reused).toBeGreaterThanOrEqual(report?.steps?.[0]?.sent ?? 0)
+  })
+
+  test('while nothing was done yet keeps what was seen', async () => {
+    const report = await interruptedAt(/^model\/status/)
+    expect(report?.checks.length).toBeGreaterThan(0)
+    expect(status()).toBe(pending)
+  })
+})
 
 describe('READY', () => {
   test('is set on a whole model, and the proof is told', async () => {
