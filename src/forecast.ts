@@ -25,7 +25,7 @@ export interface ForecastOptions {
   readonly plan: PlannedUpload
   readonly route: Route
   readonly limits: readonly Limit[]
-  /** Checks that could not look, or that found the way barred: without them no file can be said to pass. */
+  /** Ids of the checks that were blocked or crashed, and so yielded no limit: without them no file can be said to pass. */
   readonly unknown: readonly string[]
 }
 
@@ -57,7 +57,7 @@ export const forecast = ({ plan, route, limits, unknown }: ForecastOptions): For
       verdict: 'unknown',
       because:
         unknown.length > 0
-          ? `not every hop could be looked at: ${unknown.join(', ')}`
+          ? `not every hop could be looked at, for these checks were blocked or crashed: ${unknown.join(', ')}`
           : 'it fits under every size limit that was found; time-outs and transfer rates are not measured by this version',
     }
   })

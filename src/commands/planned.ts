@@ -1,5 +1,5 @@
-import { opendir, stat } from 'node:fs/promises'
-import { join, relative, sep } from 'node:path'
+import { opendir, realpath, stat } from 'node:fs/promises'
+import { join, posix } from 'node:path'
 import { Trouble } from '../errors.ts'
 import type { PlannedFile, PlannedUpload } from '../needs/declarations.ts'
 import { parseSize } from './sizes.ts'
@@ -11,7 +11,7 @@ export const plannedUpload = async (args: {
   as: PlannedUpload['as']
 }): Promise<PlannedUpload | undefined> => {
   if (args.size !== undefined) return summed([{ path: 'planned file', bytes: parseSize('--size', args.size) }], args.as)
-  if (args.model !== undefined) return summed(await filesBelow(args.model), args.as)
+  if (args.model !== undefined) return summed(await filesBelow(args.model, args.as), args.as)
   return undefined
 }
 
@@ -22,22 +22,43 @@ const summed = (files: readonly PlannedFile[], as: PlannedUpload['as']): Planned
   as,
 })
 
-const filesBelow = async (dir: string): Promise<PlannedFile[]> => {
+const unusable = (dir: string, why: string, todo: string): Trouble =>
+  new Trouble({ kind: 'usage', what: `cannot plan an upload of ${dir}`, why, todo })
+
+const filesBelow = async (dir: string, as: PlannedUpload['as']): Promise<PlannedFile[]> => {
   const files: PlannedFile[] = []
   try {
-    for await (const entry of await opendir(dir, { recursive: true })) {
-      const file = join(entry.parentPath, entry.name)
-      // MLflow copies what a link points to, so that is what will be uploaded.
-      const { size, isFile } = await stat(file).then((found) => ({ size: found.size, isFile: found.isFile() }))
-      if (isFile) files.push({ path: relative(dir, file).split(sep).join('/'), bytes: size })
-    }
+    for await (const file of walk(dir, '', as === 'log_model', [])) files.push(file)
   } catch (error) {
-    throw new Trouble({
-      kind: 'usage',
-      what: `cannot read the model folder ${dir}`,
-      why: (error as Error).message,
-      todo: 'Give --model a folder whose files you may read',
-    })
+    if (error instanceof Trouble) throw error
+    throw unusable(dir, (error as Error).message, 'Give --model a folder whose files you may read')
   }
+  if (files.length === 0) throw unusable(dir, 'it holds no file', 'Give --model the folder that the model was saved to')
   return files
+}
+
+/**
+ * What would be uploaded. A link to a file counts as the file. A link to a folder is followed by the copy that log_model
+ * makes (`shutil.copytree`) and passed over by log_artifacts (`os.walk`), for every store (MLflow 3.17.2).
+ * `above` holds the real paths of the folders that `folder` lies in.
+ */
+async function* walk(
+  root: string,
+  folder: string,
+  followLinks: boolean,
+  above: readonly string[],
+): AsyncGenerator<PlannedFile> {
+  const here = await realpath(join(root, folder))
+  if (above.includes(here)) {
+    const why = `the link ${folder} leads back to a folder that it lies in, and a copy of that would never end`
+    throw unusable(root, why, 'Take that link out of the folder')
+  }
+  for await (const entry of await opendir(here)) {
+    const path = posix.join(folder, entry.name)
+    const found = await stat(join(here, entry.name))
+    if (found.isFile()) yield { path, bytes: found.size }
+    else if (found.isDirectory() && (followLinks || !entry.isSymbolicLink())) {
+      yield* walk(root, path, followLinks, [...above, here])
+    }
+  }
 }
