@@ -38,6 +38,9 @@ const perPage = 1000
 /** Milliseconds: GET /version is the first call, costs a server nothing, and tells a dead one from a slow one. */
 const firstAnswerMs = 12_000
 
+/** A thousand entries a page, as asked for: more than ten million belong to no deployment. */
+const mostPages = 10_000
+
 /** All entries of a paged call. Stops on a token that comes twice, which would go round for ever. */
 const pages = async function* (
   ask: (token: string | undefined) => Promise<unknown>,
@@ -57,6 +60,13 @@ const pages = async function* (
         todo: 'Look for a cache before the server that ignores the body of a request',
       })
     if (token !== undefined) seen.add(token)
+    if (seen.size > mostPages)
+      throw new Trouble({
+        kind: 'unexpected-answer',
+        what: `cannot list all ${key}`,
+        why: `the server gave more than ${mostPages} pages`,
+        todo: 'Look at one experiment or run at a time',
+      })
   } while (token !== undefined)
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import { Trouble } from '../errors.ts'
 import { type FileIdentity, sameIdentity } from './identity.ts'
 
@@ -114,10 +114,25 @@ const unwritable = (at: string, error: unknown): Trouble =>
     cause: error,
   })
 
+/** Parent first, one at a time: `mkdir` with `recursive` goes round for ever where a parent can never be made (below /proc). */
+const makeFolder = async (dir: string): Promise<void> => {
+  try {
+    await mkdir(dir, { mode: 0o700 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return
+    if (code !== 'ENOENT' || dirname(dir) === dir) throw error
+    await makeFolder(dirname(dir))
+    await mkdir(dir, { mode: 0o700 }).catch((again: NodeJS.ErrnoException) => {
+      if (again.code !== 'EEXIST') throw again
+    })
+  }
+}
+
 /** Creates the folder for journals, readable by this user alone. Throws `denied`. */
 export const prepareJournalDir = async (dir: string): Promise<void> => {
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 })
+    await makeFolder(dir)
     const handle = await open(dir, constants.O_RDONLY | constants.O_DIRECTORY)
     await handle.chmod(0o700).finally(() => handle.close())
   } catch (error) {

@@ -146,3 +146,7 @@ describe('the lock', () => {
     expect(most).toBe(1)
   })
 })
+
+test('a folder that can never be made is told, and nothing hangs', async () => {
+  await expect(prepareJournalDir('/proc/nope/mlflow-doctor')).rejects.toMatchObject({ kind: 'denied' })
+})
