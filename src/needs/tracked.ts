@@ -1,6 +1,7 @@
 /** Needs that the tracking store answers. */
 
 import { NotApplicable, Trouble } from '../errors.ts'
+import { schemeOf } from '../mlflow/location.ts'
 import { resolveRoute } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { destination, resolveTargets } from '../mlflow/target.ts'
@@ -23,11 +24,15 @@ export const targetOpener = opener(target, async ({ context, open, signal }: Ope
 })
 
 export const routeOpener = opener(route, async ({ open }: Opening<Needed>) => {
-  const spoken = await open(server).catch((error: unknown): TrackingServer | undefined => {
+  const found = await open(target)
+  // A folder or a bucket of one's own can be looked at while the tracking server is down.
+  const served = ['mlflow-artifacts', 'http', 'https'].includes(schemeOf(found.artifactUri))
+  const asked = served ? open(server) : Promise.resolve(undefined)
+  const spoken = await asked.catch((error: unknown): TrackingServer | undefined => {
     if (error instanceof NotApplicable) return undefined
     throw error
   })
-  const value = await resolveRoute(await open(target), await open(settings), spoken)
+  const value = await resolveRoute(found, await open(settings), spoken)
   const { location, firstHop, proxied, multipart } = value
   return { value, facts: { location, firstHop, proxied, multipart } }
 })
