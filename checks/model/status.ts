@@ -40,7 +40,7 @@ export default defineCheck({
   explain: {
     measures: 'Reads the status of the logged model and the time of its last change from the tracking store.',
     breaks:
-      'A killed client leaves its model PENDING for ever; a client that saw an error sets UPLOAD_FAILED, also when the server finished the upload seconds later. Registration and deployment refuse such a model.',
+      'A killed client leaves its model PENDING for ever; a client that saw an error sets UPLOAD_FAILED, also when the server finished the upload seconds later. MLflow registers and loads such a model without complaint, so nobody is told that it may be partial.',
     remedy:
       'Run `mlflow-doctor repair`: it puts back what is missing, and sets READY only when every file was verified. MLflow itself sets READY without looking at a single file.',
   },
