@@ -1,5 +1,5 @@
 import { opendir, realpath, stat } from 'node:fs/promises'
-import { join, posix } from 'node:path'
+import { join, posix, sep } from 'node:path'
 import { Trouble } from '../errors.ts'
 import type { PlannedFile, PlannedUpload } from '../needs/declarations.ts'
 import { parseSize } from './sizes.ts'
@@ -49,7 +49,8 @@ async function* walk(
   above: readonly string[],
 ): AsyncGenerator<PlannedFile> {
   const here = await realpath(join(root, folder))
-  if (above.includes(here)) {
+  // Asked before a look inside, so that a link to `/` does not have the whole machine walked through first.
+  if (above.some((one) => one === here || one.startsWith(here.endsWith(sep) ? here : `${here}${sep}`))) {
     const why = `the link ${folder} leads back to a folder that it lies in, and a copy of that would never end`
     throw unusable(root, why, 'Take that link out of the folder')
   }

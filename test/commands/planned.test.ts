@@ -50,10 +50,19 @@ test('the same folder linked twice is copied twice', async () => {
 
 test('a link that leads back ends at once for a copy and is passed over by log_artifact', async () => {
   await writeFile(join(model, 'MLmodel'), 'x')
-  await symlink('..', join(model, 'code', 'up'))
-  await symlink(scratch, join(model, 'code', 'out'))
-  await expect(planned()).rejects.toMatchObject({ kind: 'usage', why: /^the link code\/.* leads back/ })
-  expect((await planned('log_artifact')).total).toBe(1)
+  for (const up of ['.', '..', scratch, '/']) {
+    await symlink(up, join(model, 'code', 'up'))
+    await expect(planned()).rejects.toMatchObject({ kind: 'usage', why: /^the link code\/up leads back/ })
+    expect((await planned('log_artifact')).total).toBe(1)
+    await rm(join(model, 'code', 'up'))
+  }
+})
+
+test('two folders that link to each other', async () => {
+  await mkdir(join(scratch, 'data'))
+  await symlink(join(scratch, 'data'), join(model, 'code', 'data'))
+  await symlink(join(model, 'code'), join(scratch, 'data', 'code'))
+  await expect(planned()).rejects.toMatchObject({ kind: 'usage', why: /^the link code\/data\/code leads back/ })
 })
 
 test('a folder without any file plans nothing', async () => {
