@@ -29,8 +29,9 @@ const wholeLimits: UploadLimits = {
   maxObject: Number.MAX_SAFE_INTEGER,
 }
 
-/** Folders deeper than this are an answer that goes round in circles. */
+/** Folders deeper, or more of them, than this are an answer that goes round in circles; one call each. */
 const deepest = 200
+const mostFolders = 100_000
 
 /**
  * Artifacts behind a tracking server, reached with nothing but the login for that server. No checksums, no times and no
@@ -79,12 +80,15 @@ export const proxiedStore = (server: TrackingServer, location: string, reached: 
 
   async function* list({ prefix = '', signal }: Parameters<Store['list']>[0] = {}): AsyncIterable<StoredFile> {
     const waiting = [safeFolder(prefix)]
+    let asked = 0
     for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
-      if (folder.split('/').length > deepest) {
+      asked += 1
+      const deep = folder.split('/').length > deepest
+      if (deep || asked > mostFolders || waiting.length > mostFolders) {
         throw new Trouble({
           kind: 'unexpected-answer',
           what: `cannot list ${location}`,
-          why: `the server tells of folders more than ${deepest} deep`,
+          why: `the server tells of ${deep ? `folders more than ${deepest} deep` : `more than ${mostFolders} folders`}`,
           todo: 'Look at the artifacts on the server',
         })
       }

@@ -7,7 +7,7 @@ import { compositeEtag } from './digest.ts'
 import { begin, type Found, heldBytes, takeUp } from './find-upload.ts'
 import { completeUpload, verify } from './finish.ts'
 import { type FileIdentity, openSource, type Source, sameIdentity } from './identity.ts'
-import { type Journal, journalKey, openJournal, prepareJournalDir } from './journal.ts'
+import { type Journal, type JournalContent, journalKey, openJournal, prepareJournalDir } from './journal.ts'
 import { takeLock } from './process-lock.ts'
 import { openMeter, type Progress } from './progress.ts'
 import { compareWithLocal, type Expected } from './proof.ts'
@@ -98,19 +98,25 @@ const withWhatIsLeft = (error: unknown, held: number, size: number): unknown => 
 /** By signed URLs an upload ends with the process that asked for them; anywhere else it can be taken up again. */
 const canBeResumed = (store: Store): boolean => store.route !== 'signed-parts'
 
-const noteHeld = (journal: Journal, { held }: Found): Promise<unknown> =>
-  Promise.all(
-    [...held.values()].map(({ number, size, crc32, etag }) =>
-      journal.add({ part: number, size, crc32: crc32 ?? 0, ...(etag === undefined ? {} : { etag }) }),
+/** Of the parts that are not to be sent, those that the journal does not hold as they are: it must not grow with each run. */
+const noteHeld = (journal: Journal, noted: JournalContent['parts'], { held }: Found): Promise<unknown> => {
+  const fresh = [...held.values()].filter(({ number, size, crc32, etag }) => {
+    const line = noted.get(number)
+    return line?.size !== size || line.crc32 !== crc32 || line.etag !== etag
+  })
+  return Promise.all(
+    fresh.map(({ number, size, crc32, etag }) =>
+      journal.add({ part: number, size, crc32, ...(etag === undefined ? {} : { etag }) }),
     ),
   )
+}
 
 const sendInParts = async (job: Job, found: Found): Promise<Transferred> => {
   const { transfer, source, journal, patience } = job
   const { store, path, signal } = transfer
   const { upload, plan, held, from } = found
-  await journal.begin({ source: source.identity, uploadId: upload.id, partSize: plan.partSize })
-  await noteHeld(journal, found)
+  const noted = await journal.begin({ source: source.identity, uploadId: upload.id, partSize: plan.partSize })
+  await noteHeld(journal, noted, found)
   const meter = openMeter(path, source.size, transfer.onProgress)
   meter.reused(heldBytes(held))
   try {

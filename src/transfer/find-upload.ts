@@ -8,12 +8,15 @@ import type { JournalContent, JournalPart } from './journal.ts'
 import { type Patience, withRetry } from './retry.ts'
 import { type Candidate, type Sightings, settled } from './settle.ts'
 
+/** A part that was compared with the local file, or sent from it: its sum is known. */
+export type ProvedPart = Part & { readonly crc32: number }
+
 /** The upload to go on with, and which of its parts need not be sent. */
 export interface Found {
   readonly upload: OpenUpload
   readonly plan: ChunkPlan
   /** By part number, each with its CRC32: held by the store and equal to the local file. */
-  readonly held: ReadonlyMap<number, Part>
+  readonly held: ReadonlyMap<number, ProvedPart>
   readonly from: 'journal' | 'adopted' | 'new'
 }
 
@@ -58,8 +61,12 @@ const provenCrc32 = async (
   return equal ? local.crc32 : undefined
 }
 
-const heldParts = async (search: Search, plan: ChunkPlan, listed: readonly Part[]): Promise<Map<number, Part>> => {
-  const held = new Map<number, Part>()
+const heldParts = async (
+  search: Search,
+  plan: ChunkPlan,
+  listed: readonly Part[],
+): Promise<Map<number, ProvedPart>> => {
+  const held = new Map<number, ProvedPart>()
   const buffer = scratch()
   for (const part of listed) {
     const crc32 = await provenCrc32(search, plan, part, buffer)

@@ -89,8 +89,8 @@ export const parseJournal = (text: string): JournalContent | undefined => {
 export interface Journal {
   /** What an earlier run left; undefined when there is nothing that can be relied on. */
   readonly left: JournalContent | undefined
-  /** Begins anew for this upload, or goes on where `left` belongs to it. On disk when it resolves. */
-  begin(head: JournalHead): Promise<void>
+  /** Begins anew for this upload, or goes on where `left` belongs to it, and hands back the parts that it holds then. On disk when it resolves. */
+  begin(head: JournalHead): Promise<JournalContent['parts']>
   /** On disk when it resolves; what several workers hand in together is synced once. */
   add(part: JournalPart): Promise<void>
   /** After verification only. */
@@ -193,6 +193,7 @@ export const openJournal = async (dir: string, key: string): Promise<Journal> =>
       await file.truncate(goesOn ? whole : 0)
       if (!goesOn) await append({ v: version, ...head })
       await syncFolder(dir)
+      return goesOn ? left.parts : new Map()
     },
     add: (part) => append(part),
     async erase() {

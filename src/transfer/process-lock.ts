@@ -30,10 +30,16 @@ const startOf = async (pid: number): Promise<string | undefined> => {
     // proc(5): field 22; the name in field 2 may hold blanks and brackets, so count from the last bracket.
     return text.slice(text.lastIndexOf(')') + 2).split(' ')[19]
   } catch {
-    if (process.platform === 'linux') return undefined
+    return process.platform === 'linux' ? undefined : startByPs(pid)
   }
+}
+
+/** The same by `ps`, for systems without /proc. */
+export const startByPs = async (pid: number): Promise<string | undefined> => {
   try {
-    const { stdout } = await promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)])
+    // Two processes of one user may live in different time zones and languages; the answer must not.
+    const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' }
+    const { stdout } = await promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)], { env })
     return stdout.trim() || undefined
   } catch {
     return undefined

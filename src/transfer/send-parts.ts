@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
-import type { OpenUpload, Part } from '../stores/store.ts'
+import type { OpenUpload } from '../stores/store.ts'
 import { type ChunkPlan, partAt } from './chunk-plan.ts'
+import type { ProvedPart } from './find-upload.ts'
 import type { Source } from './identity.ts'
 import type { Journal } from './journal.ts'
 import { type Patience, withRetry } from './retry.ts'
@@ -9,19 +10,19 @@ export interface Sending {
   readonly source: Source
   readonly upload: OpenUpload
   readonly plan: ChunkPlan
-  readonly held: ReadonlyMap<number, Part>
+  readonly held: ReadonlyMap<number, ProvedPart>
   readonly journal: Journal
   readonly patience: Patience
   readonly signal: AbortSignal | undefined
   /** Called once a part is acknowledged and in the journal. */
-  onPart(part: Part): void
+  onPart(part: ProvedPart): void
 }
 
 /**
  * Sends what is not held, and hands back all parts in order. One buffer a worker, allocated once: the memory is that of
  * the plan, whatever the size of the file. The first failure that no other try can mend stops all workers.
  */
-export const sendParts = async (sending: Sending): Promise<readonly (Part & { readonly crc32: number })[]> => {
+export const sendParts = async (sending: Sending): Promise<readonly ProvedPart[]> => {
   const { source, upload, plan, held, journal, patience, onPart } = sending
   const failed = new AbortController()
   const signal = sending.signal === undefined ? failed.signal : AbortSignal.any([sending.signal, failed.signal])
@@ -33,7 +34,7 @@ export const sendParts = async (sending: Sending): Promise<readonly (Part & { re
     const bytes = await source.read(buffer, offset, length)
     const crc = crc32(bytes)
     const sent = await withRetry(() => upload.send(number, bytes, crc, signal), patience, signal)
-    const part: Part = { ...sent, number, size: length, crc32: crc }
+    const part: ProvedPart = { ...sent, number, size: length, crc32: crc }
     // On disk before it is counted: what is told as sent survives a kill at the next instant.
     await journal.add({
       part: number,
@@ -67,8 +68,5 @@ export const sendParts = async (sending: Sending): Promise<readonly (Part & { re
   sending.signal?.throwIfAborted()
   if (failed.signal.aborted) throw failed.signal.reason
   for (const end of ended) if (end.status === 'rejected') throw end.reason
-  return [...parts.values()]
-    .sort((a, b) => a.number - b.number)
-    .filter((part) => part.number <= plan.parts)
-    .map((part) => ({ ...part, crc32: part.crc32 ?? 0 }))
+  return [...parts.values()].sort((a, b) => a.number - b.number).filter((part) => part.number <= plan.parts)
 }

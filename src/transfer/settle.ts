@@ -75,6 +75,16 @@ export const sight = async (
   return seen
 }
 
+/** Milliseconds; a longer timer of Node's ends at once (setTimeout in the Node.js documentation). */
+const longestTimerMs = 2 ** 31 - 1
+
+/** `end` in milliseconds of this process's own clock. */
+const waitUntil = async (end: number, signal: AbortSignal | undefined): Promise<void> => {
+  for (let left = end - performance.now(); left > 0; left = end - performance.now()) {
+    await wait(Math.min(left, longestTimerMs), undefined, signal === undefined ? {} : { signal })
+  }
+}
+
 export interface Settling {
   /** Milliseconds. */
   readonly settleMs: number
@@ -89,7 +99,7 @@ export const settled = async (store: Store, path: string, settling: Settling): P
   if (first.length === 0) return []
   const begun = Math.max(...first.map(({ found }) => sightings.get(keyOf(found))?.at ?? performance.now()))
   const left = begun + settleMs - performance.now()
-  if (left > 0) await wait(left, undefined, signal === undefined ? {} : { signal })
+  await waitUntil(begun + settleMs, signal)
   const now = left > 0 ? await candidates(store, path, signal) : first
   for (const { found, parts } of now) {
     if (sightings.get(keyOf(found))?.print === print(parts)) continue

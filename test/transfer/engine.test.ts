@@ -122,6 +122,17 @@ describe('going on after a failure', () => {
     expect((await stored()).equals(content)).toBe(true)
   })
 
+  test('a journal does not grow by the parts that it holds already', async () => {
+    const journal = async (): Promise<string[]> => {
+      const [name = ''] = (await readdir(join(dir, 'state'))).filter((each) => each.endsWith('.jsonl'))
+      return (await readFile(join(dir, 'state', name), 'utf8')).trim().split('\n')
+    }
+    for (let n = 0; n < 3; n += 1) {
+      await transferFile(transfer({ store: stopsAfter(n === 0 ? 6 : 0), concurrency: 1 })).catch(() => undefined)
+      expect(await journal()).toHaveLength(1 + 6)
+    }
+  })
+
   test.each(['lost', 'cut in the middle', 'damaged'])('also with a journal that was %s', async (how) => {
     await transferFile(transfer({ store: stopsAfter(6), concurrency: 1 })).catch(() => undefined)
     const [name = ''] = await readdir(join(dir, 'state'))
@@ -301,6 +312,13 @@ describe('two at once', () => {
     expect(await transferFile(transfer({ store: slow, concurrency: 1 }))).toMatchObject({ verified: true })
     expect(second).toMatchObject({ kind: 'conflict', why: expect.stringContaining(`process ${process.pid}`) })
     expect((await stored()).equals(content)).toBe(true)
+  })
+
+  test('a month of settling is waited for, though no timer is that long', async () => {
+    await small(store).openUpload('model/data.bin', { sourceSize: content.length, partSize: 64 * KiB })
+    const signal = AbortSignal.timeout(100)
+    const waiting = settled(small(store), 'model/data.bin', { settleMs: 30 * 86_400_000, sightings: new Map(), signal })
+    await expect(waiting).rejects.toMatchObject({ name: 'AbortError' })
   })
 
   test('elsewhere, an upload in which parts still appear is not taken up', async () => {
