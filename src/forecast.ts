@@ -57,7 +57,7 @@ export const forecast = ({ plan, route, limits, unknown }: ForecastOptions): For
       verdict: 'unknown',
       because:
         unknown.length > 0
-          ? `not every hop could be looked at, for these checks were blocked or crashed: ${unknown.join(', ')}`
+          ? `not every hop was looked at; these checks gave no answer: ${unknown.join(', ')}`
           : 'it fits under every size limit that was found; time-outs and transfer rates are not measured by this version',
     }
   })

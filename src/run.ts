@@ -40,7 +40,7 @@ export const touchesOf = (check: Check): Touches =>
 export const isPerTarget = (check: Check): boolean =>
   [...check.needs, ...check.wants].some((need) => need.scope === 'target')
 
-const exceeds = (touches: Touches, allowed: Touches) => touchOrder.indexOf(touches) > touchOrder.indexOf(allowed)
+export const exceeds = (touches: Touches, allowed: Touches) => touchOrder.indexOf(touches) > touchOrder.indexOf(allowed)
 
 /** Milliseconds that removing canaries may take after an interruption, before the process ends all the same. */
 const closingMs = 10_000

@@ -89,7 +89,7 @@ test('a limit in time decides nothing about sizes', () => {
 test('what is unknown says why: the checks that were blocked, else what is not measured at all', () => {
   const because = (unknown: string[]) => forecast({ plan, route: singlePut, limits: [], unknown })[0]?.because
   expect(because(['proxy/body-limit', 'host/memory'])).toBe(
-    'not every hop could be looked at, for these checks were blocked or crashed: proxy/body-limit, host/memory',
+    'not every hop was looked at; these checks gave no answer: proxy/body-limit, host/memory',
   )
   expect(because([])).toMatch(/^it fits under every size limit that was found; time-outs .* are not measured/)
 })

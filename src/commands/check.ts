@@ -1,6 +1,6 @@
 import { Trouble } from '../errors.ts'
 import { forecast } from '../forecast.ts'
-import { route as routeNeed } from '../needs/declarations.ts'
+import { route as routeNeed, target as targetNeed } from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
 import { settingsOf } from '../needs/openers.ts'
 import type { ForecastRow } from '../report.ts'
@@ -69,10 +69,13 @@ export default defineCommand<Arguments>({
       await session.keep(look)
       const route = await look.opened(routeNeed)
       if (planned && route) {
-        const unknown = session.results.checks
-          .filter(({ state }) => state === 'blocked' || state === 'crashed')
-          .map(({ id }) => id)
-        rows = forecast({ plan: planned, route, limits: session.results.limits, unknown })
+        const { limits } = session.results
+        rows = forecast({ plan: planned, route, limits, unknown: session.unanswered() })
+      }
+      const assumed = (await look.opened(targetNeed))?.assumed
+      if (assumed !== undefined) {
+        const gap = { kind: 'gap', at: args.experiment ?? 'the experiment', cannot: 'see', unexpected: false } as const
+        session.results.gaps.push({ ...gap, because: assumed })
       }
       await look.close()
     } finally {

@@ -7,7 +7,7 @@ import { listing as listingNeed } from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
 import { openers } from '../needs/openers.ts'
 import type { CheckReport, Covered } from '../report.ts'
-import { isPerTarget, type Outcome, type RunOptions, runChecks, Scope } from '../run.ts'
+import { exceeds, isPerTarget, type Outcome, type RunOptions, runChecks, Scope, touchesOf } from '../run.ts'
 import type { CommandContext, CommonOptions } from './command.ts'
 import { select, severityOverrides } from './selection.ts'
 import { parseTime } from './sizes.ts'
@@ -31,6 +31,8 @@ export interface Session {
   look(target: Target | undefined, which?: 'chosen' | 'all'): Promise<Look>
   /** Counts what a look found into the report. A repair looks twice and keeps the second. */
   keep(look: Look): Promise<void>
+  /** Ids of checks that gave no answer: blocked, crashed, left out, or not allowed to write. */
+  unanswered(): string[]
   /** Opens a need of the whole run. */
   open<V>(need: Need<string, V, Facts>): Promise<V>
   readonly results: {
@@ -133,6 +135,15 @@ export const openSession = (
       results.objects += listed?.files.size ?? 0
       results.bytes += listed?.bytes ?? 0
     },
+    unanswered: () =>
+      eligible
+        .filter(
+          (check) =>
+            !chosen.includes(check) ||
+            exceeds(touchesOf(check), mayTouch) ||
+            results.checks.some(({ id, state }) => id === check.id && (state === 'blocked' || state === 'crashed')),
+        )
+        .map(({ id }) => id),
     async close() {
       notCleaned(await scope.close(), 'this run')
     },
