@@ -25,7 +25,7 @@ export interface ForecastOptions {
   readonly plan: PlannedUpload
   readonly route: Route
   readonly limits: readonly Limit[]
-  /** Ids of the checks that were blocked or crashed, and so yielded no limit: without them no file can be said to pass. */
+  /** Ids of the checks that gave no answer (blocked, crashed, left out, not allowed to write): without them no file can be said to pass. */
   readonly unknown: readonly string[]
 }
 
