@@ -1,9 +1,8 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { Agent as HttpAgent } from 'node:http'
-import { type AgentOptions, Agent as HttpsAgent } from 'node:https'
-import { join } from 'node:path'
+import { Agent as HttpsAgent } from 'node:https'
 import type { Duplex } from 'node:stream'
-import { Trouble } from '../errors.ts'
+import { nodeProxy } from '../probes/environment-proxy.ts'
+import { trustOf } from './trust.ts'
 import type { Settings } from './types.ts'
 import type { Environment } from './variables.ts'
 
@@ -33,42 +32,13 @@ class LeashedHttpsAgent extends HttpsAgent {
   }
 }
 
-const pem = (path: string, variable: string): string => {
-  try {
-    if (!statSync(path).isDirectory()) return readFileSync(path, 'utf8')
-    // requests takes a folder of certificates, too.
-    return readdirSync(path, { withFileTypes: true })
-      .filter((entry) => !entry.isDirectory())
-      .map((entry) => readFileSync(join(path, entry.name), 'utf8'))
-      .join('\n')
-  } catch (cause) {
-    throw new Trouble({
-      kind: 'usage',
-      what: `cannot read the certificate file that ${variable} names`,
-      why: `the system says ${(cause as NodeJS.ErrnoException).code ?? 'nothing more'}`,
-      todo: `Set ${variable} to the path of a readable PEM file`,
-      cause,
-    })
-  }
-}
-
 /**
  * The agent for all requests to the tracking server, with the certificates that MLflow's client would use, and through the
- * proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name, as requests does. Node knows `proxyEnv` from 22.21 and 24.5 on; an
- * older one goes straight.
+ * proxy that the environment names.
+ * @throws Trouble `usage` for a certificate file that cannot be read, `unsupported` for a proxy that cannot be used.
  */
 export const agentFor = (uri: string, tls: Settings['tls'], env: Environment): HttpAgent | HttpsAgent => {
-  const proxyEnv = { ...env }
-  if (!uri.startsWith('https:')) return new LeashedHttpAgent({ keepAlive: true, proxyEnv })
-  const client =
-    tls.clientCertFile === undefined ? undefined : pem(tls.clientCertFile, 'MLFLOW_TRACKING_CLIENT_CERT_PATH')
-  const options: AgentOptions = {
-    keepAlive: true,
-    proxyEnv,
-    rejectUnauthorized: !tls.insecure,
-    ...(tls.caFile === undefined ? {} : { ca: pem(tls.caFile, 'MLFLOW_TRACKING_SERVER_CERT_PATH') }),
-    // One file holds both, as requests expects of a single path.
-    ...(client === undefined ? {} : { cert: client, key: client }),
-  }
-  return new LeashedHttpsAgent(options)
+  const options = { keepAlive: true, proxyEnv: nodeProxy(new URL(uri), env) }
+  if (!uri.startsWith('https:')) return new LeashedHttpAgent(options)
+  return new LeashedHttpsAgent({ ...options, ...trustOf(tls) })
 }

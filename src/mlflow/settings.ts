@@ -126,11 +126,15 @@ const tls = ({ env, cwd }: Surroundings, note: Note): Settings['tls'] => {
       todo: 'Unset MLFLOW_TRACKING_INSECURE_TLS',
     })
   // requests looks at these two only where neither MLflow variable speaks (Session.merge_environment_settings).
-  const caFile = own ?? (insecure ? undefined : (file('REQUESTS_CA_BUNDLE') ?? file('CURL_CA_BUNDLE')))
+  const caVariable =
+    own !== undefined
+      ? 'MLFLOW_TRACKING_SERVER_CERT_PATH'
+      : ['REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE'].find((name) => !insecure && env[name])
+  const caFile = own ?? (caVariable === undefined ? undefined : file(caVariable))
   const clientCertFile = file('MLFLOW_TRACKING_CLIENT_CERT_PATH')
   return {
     insecure,
-    ...(caFile === undefined ? {} : { caFile }),
+    ...(caFile === undefined || caVariable === undefined ? {} : { caFile, caVariable }),
     ...(clientCertFile === undefined ? {} : { clientCertFile }),
   }
 }

@@ -85,7 +85,15 @@ export interface Settings {
   readonly trackingUri: string
   readonly trackingKind: 'server' | 'sqlite' | 'folder'
   readonly auth: { readonly username?: string; readonly password?: string; readonly token?: string }
-  readonly tls: { readonly insecure: boolean; readonly caFile?: string; readonly clientCertFile?: string }
+  readonly tls: {
+    readonly insecure: boolean
+    /** A file or a folder. */
+    readonly caFile?: string
+    /** The variable that names it; MLFLOW_TRACKING_SERVER_CERT_PATH unless told. */
+    readonly caVariable?: string
+    /** Certificate and key in one file. */
+    readonly clientCertFile?: string
+  }
   readonly workspace?: string
   /** Milliseconds; MLFLOW_HTTP_REQUEST_TIMEOUT. */
   readonly requestTimeoutMs: number

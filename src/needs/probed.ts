@@ -1,5 +1,6 @@
 /** Needs that are measured by touching the network. */
 import { NotApplicable } from '../errors.ts'
+import { storeTls } from '../mlflow/trust.ts'
 import { bodyLimit as probeBodyLimit } from '../probes/body-limit.ts'
 import { multipartCanary as runMultipartCanary } from '../probes/multipart-canary.ts'
 import { reach } from '../probes/reach.ts'
@@ -43,11 +44,7 @@ export const storeReachOpener = opener(storeReach, async ({ context, open, signa
   const { firstHop, scheme, proxied } = await open(route)
   if (proxied) throw new NotApplicable('the store is reached through the tracking server')
   if (!/^https?:/.test(firstHop)) throw new NotApplicable(`the store (${scheme}) is not reached over the network`)
-  const { s3 } = await open(settings)
-  const tls = {
-    insecure: s3.ignoreTls,
-    ...(context.host.env.AWS_CA_BUNDLE ? { caFile: context.host.env.AWS_CA_BUNDLE } : {}),
-  }
+  const tls = storeTls(await open(settings), context.host.env)
   const value = await reach(firstHop, { timeoutMs: phaseMs, signal, tls, env: context.host.env, role: 'store' })
   return { value, facts: facts(value) }
 })

@@ -1,8 +1,8 @@
 import { lookup } from 'node:dns/promises'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
-import { Trouble } from '../errors.ts'
-import { type EnvironmentProxy, environmentProxy, proxyHeaders, proxyOrigin } from './environment-proxy.ts'
+import type { Settings } from '../mlflow/types.ts'
+import { type EnvironmentProxy, proxyHeaders, proxyOrigin, usableProxy } from './environment-proxy.ts'
 import { PhaseError, type Role, whyDns, whyTcp } from './failures.ts'
 import { limits } from './patience.ts'
 import { secure, trust } from './tls.ts'
@@ -13,8 +13,8 @@ export interface ConnectionOptions {
   /** Milliseconds for each phase. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal
-  /** As MLflow takes them: one file for the trusted certificates, one for the client's certificate and key. */
-  readonly tls?: { readonly insecure: boolean; readonly caFile?: string; readonly clientCertFile?: string }
+  /** As MLflow takes them; what everybody trusts where absent. */
+  readonly tls?: Settings['tls']
   /** Whose settings a remedy names. */
   readonly role?: Role
   readonly env?: Readonly<Record<string, string | undefined>>
@@ -45,18 +45,8 @@ export interface Way {
 export const openConnection = async (url: URL, way: Way, options: ConnectionOptions): Promise<Connection> => {
   const env = options.env ?? process.env
   const role = options.role ?? 'tracking'
-  const proxy = environmentProxy(url, env)
-  if (proxy !== undefined) {
-    way.proxy = proxyOrigin(proxy)
-    if (!/^https?:$/.test(proxy.url.protocol)) {
-      throw new Trouble({
-        kind: 'unsupported',
-        what: `cannot reach ${url.origin}`,
-        why: `${proxy.variable} names a ${proxy.url.protocol.slice(0, -1)} proxy, and only http and https proxies are spoken here`,
-        todo: `Name an http proxy, or add ${url.hostname} to NO_PROXY`,
-      })
-    }
-  }
+  const proxy = usableProxy(url, env)
+  if (proxy !== undefined) way.proxy = proxyOrigin(proxy)
   const first = proxy?.url ?? url
   const tcp = await reachTcp(first, way, options, proxy)
   // A reset needs the TCP socket itself; a TLS socket has none to give.
@@ -76,7 +66,7 @@ export const openConnection = async (url: URL, way: Way, options: ConnectionOpti
       const absolute = proxy !== undefined
       return { socket, reset, absolute, headers: absolute ? proxyHeaders(proxy) : {} }
     }
-    const trusted = await trust(options, role)
+    const trusted = trust(options.tls)
     const tls = await timed('tls', way, () => secure(socket, url, trusted, role, options))
     return { socket: tls, reset, absolute: false, headers: {} }
   } catch (error) {

@@ -1,4 +1,5 @@
 import { isIPv4 } from 'node:net'
+import { Trouble } from '../errors.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -24,6 +25,36 @@ export const environmentProxy = (target: URL, env: Environment): EnvironmentProx
     if (url !== null) return { url, variable }
   }
   return undefined
+}
+
+const unsupported = (target: URL, why: string, todo: string): Trouble =>
+  new Trouble({ kind: 'unsupported', what: `cannot reach ${target.origin}`, why, todo })
+
+/** The same, where it is one that is spoken here. @throws Trouble `unsupported` for a SOCKS proxy. */
+export const usableProxy = (target: URL, env: Environment): EnvironmentProxy | undefined => {
+  const proxy = environmentProxy(target, env)
+  if (proxy === undefined || /^https?:$/.test(proxy.url.protocol)) return proxy
+  throw unsupported(
+    target,
+    `${proxy.variable} names a ${proxy.url.protocol.slice(0, -1)} proxy, and only http and https proxies are spoken here`,
+    `Name an http proxy, or add ${target.hostname} to NO_PROXY`,
+  )
+}
+
+/** Node's agents know `proxyEnv` since the versions that have this option: 22.21 and 24.5. */
+const agentsKnowProxies = process.allowedNodeEnvironmentFlags.has('--use-env-proxy')
+
+/** The proxy for this address as `proxyEnv` of a Node agent, which would judge NO_PROXY in its own way. @throws Trouble `unsupported` for a proxy that cannot be used. */
+export const nodeProxy = (target: URL, env: Environment, known = agentsKnowProxies): Record<string, string> => {
+  const proxy = usableProxy(target, env)
+  if (proxy === undefined) return {}
+  if (!known)
+    throw unsupported(
+      target,
+      `${proxy.variable} names a proxy, and Node ${process.versions.node} cannot use one`,
+      `Use Node 22.21, 24.5 or newer, or add ${target.hostname} to NO_PROXY`,
+    )
+  return { HTTP_PROXY: proxy.url.href, HTTPS_PROXY: proxy.url.href }
 }
 
 /** The proxy as it may be shown: without user and password. */

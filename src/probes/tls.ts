@@ -1,53 +1,33 @@
-import { readdir, readFile } from 'node:fs/promises'
 import { isIP, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { connect as connectTls, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
+import { Trouble } from '../errors.ts'
+import { type Trust, trustOf } from '../mlflow/trust.ts'
 import type { ConnectionOptions } from './connection.ts'
 import { type Failure, PhaseError, type Role, whyTls } from './failures.ts'
 import { limits } from './patience.ts'
 
-/** Python's requests trusts the file or folder in these variables where MLflow names none; botocore reads its own. */
-const bundleVariables = { tracking: ['REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE'], store: ['AWS_CA_BUNDLE'] } as const
-
-/** What MLflow would trust and show for this role; undefined when that is what everybody trusts. Throws `PhaseError`. */
-export const trust = async (options: ConnectionOptions, role: Role): Promise<SecureContext | undefined> => {
-  const { caFile, clientCertFile } = options.tls ?? {}
-  const env = options.env ?? process.env
-  const fallback = bundleVariables[role].find((name) => env[name])
-  const named = role === 'store' ? 'AWS_CA_BUNDLE' : 'MLFLOW_TRACKING_SERVER_CERT_PATH'
-  const bundle =
-    caFile !== undefined ? { path: caFile, by: named } : fallback && { path: env[fallback] ?? '', by: fallback }
-  const ca = bundle ? await certificates(bundle.path, bundle.by) : undefined
-  const pair =
-    clientCertFile === undefined ? undefined : await readPem(clientCertFile, 'MLFLOW_TRACKING_CLIENT_CERT_PATH')
-  if (ca === undefined && pair === undefined) return undefined
+/** What MLflow would trust and show; undefined when that is what everybody trusts. Throws `PhaseError`. */
+export const trust = (files: ConnectionOptions['tls']): SecureContext | undefined => {
+  if (files === undefined) return undefined
+  const { ca, cert, key } = read(files)
+  if (ca === undefined && cert === undefined) return undefined
   try {
-    return createSecureContext({ ...(ca && { ca }), ...(pair !== undefined && { cert: pair, key: pair }) })
+    return createSecureContext({ ...(ca && { ca }), ...(cert !== undefined && { cert, key }) })
   } catch (error) {
+    const { caFile, caVariable, clientCertFile } = files
     throw new PhaseError('tls', {
-      why: `the certificate file ${clientCertFile ?? bundle?.path} cannot be used: ${(error as Error).message}`,
-      todo: `Name a PEM file ${pair === undefined ? `with certificates in ${bundle?.by}` : 'that holds a certificate and its unencrypted key in MLFLOW_TRACKING_CLIENT_CERT_PATH'}`,
+      why: `the certificate file ${clientCertFile ?? caFile} cannot be used: ${(error as Error).message}`,
+      todo: `Name a PEM file ${cert === undefined ? `with certificates in ${caVariable}` : 'that holds a certificate and its unencrypted key in MLFLOW_TRACKING_CLIENT_CERT_PATH'}`,
     })
   }
 }
 
-/** A file of certificates, or a folder of such files. */
-const certificates = async (path: string, by: string): Promise<string[]> => {
-  const inside = await readdir(path).catch(() => undefined)
-  if (inside === undefined) return [await readPem(path, by)]
-  return Promise.all(inside.map((name) => readPem(join(path, name), by)))
-}
-
-const readPem = async (path: string, by: string): Promise<string> => {
+const read = (files: NonNullable<ConnectionOptions['tls']>): Trust => {
   try {
-    return await readFile(path, 'utf8')
+    return trustOf(files)
   } catch (error) {
-    const reason =
-      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message
-    throw new PhaseError('tls', {
-      why: `the certificate file ${path} cannot be read: ${reason}`,
-      todo: `Correct the path in ${by}`,
-    })
+    if (error instanceof Trouble) throw new PhaseError('tls', { why: error.why, todo: error.todo })
+    throw error
   }
 }
 

@@ -95,9 +95,9 @@ export const learnStore = async (
   if (server.info.multipartDownloads === false) return { because: '' }
   const place = await askPlace(server, root, around.signal)
   if (place === undefined) return { because: '' }
-  const { connectS3, isAmazon, ownEndpoint } = await import('./s3-client.ts')
+  const { connectS3, isAmazon } = await import('./s3-client.ts')
   const { host, hostname } = new URL(place.endpoint)
-  const own = ownEndpoint(settings, around.env)
+  const own = settings.s3.endpoint
   const ownOrigin = own !== undefined && URL.canParse(own) ? new URL(own).origin : undefined
   const trusted = settings.trustedHosts.some((each) => each === host || each === hostname)
   const amazon = own === undefined && isAmazon(place.endpoint)

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
-import { rootCertificates } from 'node:tls'
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { Trouble } from '../errors.ts'
+import { storeTls, trustOf } from '../mlflow/trust.ts'
 import type { Settings } from '../mlflow/types.ts'
+import { nodeProxy } from '../probes/environment-proxy.ts'
 import { s3Trouble } from './s3-trouble.ts'
 
 /** A connection to one S3 endpoint with the user's own credentials. */
@@ -22,10 +22,6 @@ export interface S3Connection {
   close(): void
 }
 
-/** The endpoint that the user's own settings name: MLflow's first, then the SDK's. */
-export const ownEndpoint = (settings: Settings, env: Environment = process.env): string | undefined =>
-  settings.s3.endpoint ?? env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL
-
 /** The SDK's credential chain reads the process's own; these are looked up beside it. */
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -34,23 +30,6 @@ const amazonHost = /^(?:.+\.)?s3(?:-accelerate|(?:-fips)?[.-](?:dualstack\.)?[a-
 /** True for hosts of AWS's public S3 endpoints (docs.aws.amazon.com/general/latest/gr/s3.html), not for everything that runs at AWS. */
 export const isAmazon = (endpoint: string | undefined): boolean =>
   endpoint === undefined || (URL.canParse(endpoint) && amazonHost.test(new URL(endpoint).hostname))
-
-/** boto3 reads these two, in this order (botocore/endpoint.py, session.py); the SDK for JavaScript does not. */
-const authorities = (env: Environment): string[] | undefined => {
-  const file = env.AWS_CA_BUNDLE ?? env.REQUESTS_CA_BUNDLE
-  if (file === undefined || file === '') return undefined
-  try {
-    return [...rootCertificates, readFileSync(file, 'utf8')]
-  } catch (error) {
-    throw new Trouble({
-      kind: 'usage',
-      what: `cannot read the certificate file ${file}`,
-      why: error instanceof Error ? error.message : 'unknown',
-      todo: 'Correct AWS_CA_BUNDLE or REQUESTS_CA_BUNDLE',
-      cause: error,
-    })
-  }
-}
 
 const dateOf = (response: unknown): number => {
   if (typeof response !== 'object' || response === null || !('headers' in response)) return Number.NaN
@@ -70,17 +49,18 @@ const regionFor = async (settings: Settings, env: Environment): Promise<string> 
 export const connectS3 = async (
   settings: Settings,
   env: Environment = process.env,
-  endpoint = ownEndpoint(settings, env),
+  endpoint = settings.s3.endpoint,
 ): Promise<S3Connection> => {
   const amazon = isAmazon(endpoint)
-  const { addressing, ignoreTls } = settings.s3
-  const ca = authorities(env)
-  const agent = { keepAlive: true, maxSockets: 50, proxyEnv: env }
+  const { addressing } = settings.s3
+  const region = await regionFor(settings, env)
+  const proxyEnv = nodeProxy(new URL(originOf(endpoint ?? `https://s3.${region}.amazonaws.com`)), env)
+  const agent = { keepAlive: true, maxSockets: 50, proxyEnv }
   let offset: number | undefined
 
   const config: S3ClientConfig = {
     ...(endpoint === undefined ? {} : { endpoint }),
-    region: await regionFor(settings, env),
+    region,
     followRegionRedirects: amazon,
     forcePathStyle: addressing === 'path' || (addressing === 'auto' && !amazon),
     requestChecksumCalculation: 'WHEN_REQUIRED',
@@ -90,7 +70,7 @@ export const connectS3 = async (
       connectionTimeout: 10_000,
       socketTimeout: settings.requestTimeoutMs,
       httpAgent: agent,
-      httpsAgent: { ...agent, rejectUnauthorized: !ignoreTls, ...(ca === undefined ? {} : { ca }) },
+      httpsAgent: { ...agent, ...trustOf(storeTls(settings, env)) },
     },
   }
   const make = (maxAttempts: number): S3Client => {

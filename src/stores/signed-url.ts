@@ -1,7 +1,10 @@
-import { buildConnector, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
+import { Agent, buildConnector, type Dispatcher, ProxyAgent, request } from 'undici'
 import { Trouble } from '../errors.ts'
 import { firstBytes } from '../first-bytes.ts'
+import { signedTls, trustOf } from '../mlflow/trust.ts'
 import type { Settings } from '../mlflow/types.ts'
+import type { Environment } from '../mlflow/variables.ts'
+import { usableProxy } from '../probes/environment-proxy.ts'
 import { duration } from '../words.ts'
 import { networkTrouble } from './network-trouble.ts'
 
@@ -31,14 +34,14 @@ export interface Answer {
 /** An error answer is read this far, in bytes, to find the store's error code. */
 const errorRead = 64 * 1024
 
-export const signedUrls = (settings: Settings): SignedUrls => {
+export const signedUrls = (settings: Settings, env: Environment = process.env): SignedUrls => {
   const idle = settings.requestTimeoutMs
+  const tls = trustOf(signedTls(settings, env))
+  const times = { headersTimeout: idle, bodyTimeout: idle }
   // undici has no time-out for a body that no longer flows; the socket's own covers sending and receiving.
-  const base = buildConnector({ rejectUnauthorized: !settings.s3.ignoreTls, timeout: 10_000 })
-  const agent = new EnvHttpProxyAgent({
-    headersTimeout: idle,
-    bodyTimeout: idle,
-    requestTls: { rejectUnauthorized: !settings.s3.ignoreTls },
+  const base = buildConnector({ ...tls, timeout: 10_000 })
+  const direct = new Agent({
+    ...times,
     connect: (options, callback) =>
       base(options, (...result) => {
         const [, socket] = result
@@ -48,6 +51,14 @@ export const signedUrls = (settings: Settings): SignedUrls => {
         callback(...result)
       }),
   })
+  const proxies = new Map<string, ProxyAgent>()
+  const dispatcherFor = (url: URL): Dispatcher => {
+    const uri = usableProxy(url, env)?.url.href
+    if (uri === undefined) return direct
+    const agent = proxies.get(uri) ?? new ProxyAgent({ uri, ...times, requestTls: tls })
+    proxies.set(uri, agent)
+    return agent
+  }
 
   const call = async (url: string, options: Omit<Dispatcher.RequestOptions, 'origin' | 'path'>, how: Calling) => {
     const parsed = URL.canParse(url) ? new URL(url) : undefined
@@ -62,7 +73,7 @@ export const signedUrls = (settings: Settings): SignedUrls => {
     }
     try {
       const signal = how.signal === undefined ? {} : { signal: how.signal }
-      const answer = await request(parsed, { ...options, ...signal, dispatcher: agent })
+      const answer = await request(parsed, { ...options, ...signal, dispatcher: dispatcherFor(parsed) })
       if (answer.statusCode >= 200 && answer.statusCode < 300) return answer
       throw refusal(parsed, answer.statusCode, (await firstBytes(answer.body, errorRead)).toString(), how.what)
     } catch (error) {
@@ -105,7 +116,9 @@ export const signedUrls = (settings: Settings): SignedUrls => {
         throw networkTrouble(how.what, new URL(url).origin, error) ?? error
       }
     },
-    close: () => agent.destroy(),
+    close: async () => {
+      for (const agent of [direct, ...proxies.values()]) await agent.destroy()
+    },
   }
 }
 

@@ -348,7 +348,7 @@ describe('ids of others never reach a path', () => {
 test('calls go through the proxy that HTTP_PROXY names, and straight where NO_PROXY says so (a throw-away proxy)', async () => {
   const [proxy, target] = [await nasty(json({})), await nasty(json({}))]
   const settings = readSettings(envFor(target.url))
-  for (const env of [{ HTTP_PROXY: proxy.url }, { HTTP_PROXY: proxy.url, NO_PROXY: '127.0.0.1' }]) {
+  for (const env of [{ HTTP_PROXY: proxy.url }, { HTTP_PROXY: proxy.url, NO_PROXY: '127.0.0.0/8' }]) {
     const http = openHttp(settings, undefined, env)
     await http.json('GET', '/api/x')
     http.close()

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { environmentProxy, proxyHeaders, proxyOrigin } from '../../src/probes/environment-proxy.ts'
+import { environmentProxy, nodeProxy, proxyHeaders, proxyOrigin } from '../../src/probes/environment-proxy.ts'
 
 const through = (url: string, env: Record<string, string>): string | undefined => {
   const proxy = environmentProxy(new URL(url), env)
@@ -58,4 +58,19 @@ test('user and password go into a header and nowhere else', () => {
   expect(proxyHeaders(proxy)).toEqual({
     'proxy-authorization': `Basic ${Buffer.from('me:s@crt').toString('base64')}`,
   })
+})
+
+test("what Node's agents get is decided before: one proxy, or none", () => {
+  const url = new URL('https://mlflow.corp')
+  const env = { HTTPS_PROXY: 'p:3128', HTTP_PROXY: 'http://other:1' }
+  expect(nodeProxy(url, env, true)).toEqual({ HTTP_PROXY: 'http://p:3128/', HTTPS_PROXY: 'http://p:3128/' })
+  expect(nodeProxy(url, { ...env, no_proxy: 'corp' }, true)).toEqual({})
+})
+
+test('a Node whose agents know no proxies says so only where one applies', () => {
+  const url = new URL('https://mlflow.corp')
+  expect(nodeProxy(url, { HTTP_PROXY: 'p:3128' }, false)).toEqual({})
+  expect(() => nodeProxy(url, { HTTPS_PROXY: 'p:3128' }, false)).toThrow(
+    expect.objectContaining({ kind: 'unsupported', why: expect.stringMatching(/HTTPS_PROXY .* cannot use one/) }),
+  )
 })

@@ -33,8 +33,6 @@ test('nginx with TLS: self-signed, trusted through a file, and not checked at al
   expect(found).toMatchObject({ status: 200, software: expect.stringMatching(/^nginx/) })
   expect(found.ms.tls).toBeGreaterThan(0)
   expect((await reach(nginx.url, { ...options, tls: { insecure: true }, path: api })).status).toBe(200)
-  const bundle = { REQUESTS_CA_BUNDLE: nginx.caFile ?? '' }
-  expect((await reach(nginx.url, { ...options, path: api, env: bundle })).status).toBe(200)
 })
 
 test('plain HTTP to the TLS port of a real nginx is told', async () => {
