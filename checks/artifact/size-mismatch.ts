@@ -54,6 +54,17 @@ export default defineCheck({
         ...(stored < expected ? { wants: [{ want: 'file', target: target.name, path, bytes: expected }] } : {}),
       }
     }
+    for (const { path, why } of localTree?.problems ?? []) {
+      yield {
+        kind: 'gap',
+        at: `${target.name}/${path}`,
+        cannot: 'prove',
+        because: `${localTree?.dir}/${path} was not compared: ${why}`,
+        // The folder was given to be compared with, so what it holds and cannot be used is not to be passed over.
+        unexpected: true,
+        about: 'sizes',
+      }
+    }
     const sized = modelFiles.filter(({ content }) => 'modelSize' in content && content.modelSize !== undefined)
     if (sized.length === 0 && !localTree && listing.files.size > 0) {
       yield {

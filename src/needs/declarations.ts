@@ -21,6 +21,8 @@ export interface LocalTree {
   readonly dir: string
   /** Path below the target's root to the file's place and size in bytes; regular files only. */
   readonly files: ReadonlyMap<string, { readonly file: string; readonly bytes: number }>
+  /** What lies there and was left out, such as a link that leaves the folder, and why. */
+  readonly problems?: readonly { readonly path: string; readonly why: string }[]
 }
 
 /** An MLmodel and the folder that it lies in: empty for the root, else ending in `/`. */
