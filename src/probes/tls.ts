@@ -17,7 +17,7 @@ export const trust = (files: ConnectionOptions['tls']): SecureContext | undefine
     const { caFile, caVariable, clientCertFile } = files
     throw new PhaseError('tls', {
       why: `the certificate file ${clientCertFile ?? caFile} cannot be used: ${(error as Error).message}`,
-      todo: `Name a PEM file ${cert === undefined ? `with certificates in ${caVariable}` : 'that holds a certificate and its unencrypted key in MLFLOW_TRACKING_CLIENT_CERT_PATH'}`,
+      todo: `Name a PEM file ${cert === undefined ? `with certificates in ${caVariable ?? 'MLFLOW_TRACKING_SERVER_CERT_PATH'}` : 'that holds a certificate and its unencrypted key in MLFLOW_TRACKING_CLIENT_CERT_PATH'}`,
     })
   }
 }

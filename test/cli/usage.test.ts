@@ -79,6 +79,13 @@ describe('what cannot be looked at ends with 3, as a valid document', () => {
     expect(report).toMatchObject({ exitCode: 3, trouble: { kind: 'unreachable' } })
   })
 
+  test('scan: a folder of this machine needs no tracking server that lives', async () => {
+    await writeFile(join(dir, 'x.bin'), 'x')
+    const report = await examined(['scan', dir], { env: { MLFLOW_TRACKING_URI: dead } })
+    expect(report.checks.filter(({ state }) => state === 'blocked')).toEqual([])
+    expect(report.covered.objects).toBe(1)
+  })
+
   test('a secret that is a number breaks no figure of the document', async () => {
     await writeFile(join(dir, 'x.bin'), 'x'.repeat(10_245))
     const ran = await doctor(['scan', dir, '--json'], { env: { MLFLOW_TRACKING_TOKEN: '1024' } })
