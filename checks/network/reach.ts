@@ -61,7 +61,7 @@ export default defineCheck({
   id: 'network/reach',
   title: 'The tracking server can be reached',
   severity: 'error',
-  on: ['check', 'scan'],
+  on: ['check'],
   needs: [trackingReach],
   wants: [],
   facts,
