@@ -83,21 +83,22 @@ const planInWords = (steps: readonly Step[]): string =>
     })
     .join('')
 
+type Consent = 'yes' | 'no' | 'not asked'
+
 /** On a terminal it asks; elsewhere `--yes` is the consent. */
-const consents = async (steps: readonly Step[], args: Arguments, context: CommandContext): Promise<boolean> => {
+const consents = async (steps: readonly Step[], args: Arguments, context: CommandContext): Promise<Consent> => {
   const todo = steps.filter(({ state }) => state === 'planned')
-  if (todo.length === 0) return true
-  if (args.yes) return true
+  if (todo.length === 0 || args.yes) return 'yes'
   context.tell(`The plan:\n${planInWords(steps)}`)
   if (!context.host.ask) {
     context.tell('Nothing was done: where there is no terminal to ask on, --yes is needed.\n')
-    return false
+    return 'not asked'
   }
   const amount = todo.reduce((sum, step) => sum + (step.action === 'upload' ? step.bytes : 0), 0)
   const answer = await context.host.ask(
     `Carry out ${count(todo.length, 'step')}, at most ${bytes(amount)} to send? [y/N] `,
   )
-  return /^y(es)?$/i.test(answer.trim())
+  return /^y(es)?$/i.test(answer.trim()) ? 'yes' : 'no'
 }
 
 const carryOut = async (
@@ -141,6 +142,15 @@ const optionsOf = (args: Arguments & CommonOptions, context: CommandContext): Re
   sightings: new Map(),
   signal: context.signal,
 })
+
+/** A folder without a model names no owner: with several runs to choose from it would land in each of them. */
+const ambiguous = (dir: string): Trouble =>
+  new Trouble({
+    kind: 'usage',
+    what: `cannot use --from ${dir}`,
+    why: 'more than one run or model takes its files, and nothing in it says whose they are',
+    todo: 'Name the one run that they belong to',
+  })
 
 export default defineCommand<Arguments>({
   name: 'repair',
@@ -205,8 +215,10 @@ export default defineCommand<Arguments>({
           const look = { ...(await session.look(at)), target: at }
           damaged.push(look)
           const local = await localOf(look)
-          if ('tree' in local) belongs = true
-          else foreign = local.none
+          if ('none' in local) foreign = local.none
+          else if (at.kind === 'model') belongs = true
+          else if (belongs && args.from !== undefined) throw ambiguous(args.from)
+          else belongs = true
           if (wantsOf(look).length > 0 || (await isToBeOverwritten(look, at, options))) continue
           damaged.pop()
           await session.keep(look)
@@ -220,7 +232,12 @@ export default defineCommand<Arguments>({
       )
       const planned = await plan(damaged.flatMap(wantsOf), places, options)
       steps = planned.map(({ step }) => step)
-      const go = !(args.dryRun || args.readOnly) && (await consents(steps, args, context))
+      const consent = args.dryRun || args.readOnly ? 'not asked' : await consents(steps, args, context)
+      const go = consent === 'yes'
+      if (consent === 'no') {
+        context.tell('Nothing was done.\n')
+        steps = steps.map((step) => (step.state === 'planned' ? { ...step, state: 'declined' } : step))
+      }
       if (go) steps = await carryOut(planned, places, options, session, context)
       for (const look of go ? [...damaged] : []) {
         context.signal.throwIfAborted()

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -169,4 +170,28 @@ describe('READY', () => {
     expect(stepsOf(gone)).toMatchObject([{ action: 'abort-upload', state: 'verified' }])
     expect(gone.exitCode).toBe(0)
   })
+})
+
+test('a folder that names no owner is put into no run when there are several to choose from', async () => {
+  const loose = join(dir, 'loose')
+  await mkdir(loose)
+  await writeFile(join(loose, 'metrics.csv'), 'a,b\n1,2\n')
+  const other = { name: 'n', status: 'READY', changed: 0 } as const
+  const rows = ['1', '2'].map((n) => ({
+    ...other,
+    modelId: `m-${n.repeat(32)}`,
+    runId: n.repeat(32),
+    artifacts: join(dir, 'models', n),
+  }))
+  const two = join(dir, 'two.db')
+  writeTrackingStore(two, join(dir, 'runs'), rows)
+  const env = { MLFLOW_TRACKING_URI: `sqlite:///${two}`, XDG_STATE_HOME: join(dir, 'state') }
+  const report = await examined(['repair', '--experiment', 'demo', '--from', loose, '--yes'], { env })
+  expect(report).toMatchObject({
+    exitCode: 2,
+    trouble: { kind: 'usage', why: expect.stringMatching(/whose they are/) },
+  })
+  expect(existsSync(join(dir, 'runs', '1'.repeat(32), 'artifacts', 'metrics.csv'))).toBe(false)
+  const one = await examined(['repair', `runs:/${'1'.repeat(32)}`, '--from', loose, '--yes'], { env })
+  expect(one.steps?.map(({ path, state }) => `${path} ${state}`)).toEqual(['metrics.csv verified'])
 })
