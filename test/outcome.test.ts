@@ -8,7 +8,7 @@ const whole = { selected: false, broken: false }
 function fakeModule(states: string[], errors = 0, suiteErrors = 0): TestModule {
   const tests = states.map((state) => ({ fullName: `is ${state}`, result: () => ({ state, note: 'no Go here' }) }))
   return {
-    moduleId: '/root/test/x.test.ts',
+    moduleId: '/repo/test/x.test.ts',
     errors: () => Array(errors).fill({}),
     children: { allSuites: () => [{ errors: () => Array(suiteErrors).fill({}) }], allTests: () => tests },
   } as unknown as TestModule
@@ -16,7 +16,7 @@ function fakeModule(states: string[], errors = 0, suiteErrors = 0): TestModule {
 
 test('tests, broken files, broken hooks and unhandled errors are all counted', () => {
   const modules = [fakeModule(['passed', 'failed', 'skipped']), fakeModule([], 1), fakeModule(['passed'], 0, 1)]
-  expect(outcomeOf(modules, 1, '/root')).toEqual({
+  expect(outcomeOf(modules, 1, '/repo')).toEqual({
     passed: 2,
     failed: 4,
     skipped: [{ name: 'test/x.test.ts > is skipped', because: 'no Go here' }],
@@ -24,7 +24,7 @@ test('tests, broken files, broken hooks and unhandled errors are all counted', (
 })
 
 test('a test that never got a result counts as skipped, not as passed', () => {
-  expect(outcomeOf([fakeModule(['pending'])], 0, '/root').skipped).toHaveLength(1)
+  expect(outcomeOf([fakeModule(['pending'])], 0, '/repo').skipped).toHaveLength(1)
 })
 
 test('a run in which everything passed is good', () => {
