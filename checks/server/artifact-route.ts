@@ -1,8 +1,13 @@
 import { defineCheck } from '../../src/check.ts'
-import { route, server, settings, store, target } from '../../src/needs/declarations.ts'
+import { plannedUpload, route, server, settings, store, target } from '../../src/needs/declarations.ts'
+import { bytes } from '../../src/words.ts'
 
 /** MLflow's answer on artifact routes that `--no-serve-artifacts` has turned off (server/handlers.py, 3.17.2). */
 const disabled = 503
+
+/** Parts of one multipart upload on S3 (its documentation: "Amazon S3 multipart upload limits"); MLflow's client heeds no such limit. */
+const mostParts = 10_000
+const MiB = 1024 ** 2
 
 export default defineCheck({
   id: 'server/artifact-route',
@@ -10,18 +15,37 @@ export default defineCheck({
   severity: 'error',
   on: ['check'],
   needs: [target, route, settings],
-  wants: [server, store],
+  wants: [server, store, plannedUpload],
   facts: { location: 'text', firstHop: 'text', status: 'count' },
   explain: {
     measures:
-      "Resolves the artifact location of the experiment or run to the route that MLflow's client on this machine would take: through the tracking server, to the store itself, or into a folder. Asks the server whether it serves artifacts at all, and whether this machine has credentials where it needs its own. On the proxied route the server's credentials open the store, on the direct route those of every client.",
+      "Resolves the artifact location of the experiment or run to the route that MLflow's client on this machine would take: through the tracking server, to the store itself, or into a folder. Where files go in parts by signed URLs, the client's part size times the 10,000 parts of a multipart upload bounds a file. Asks the server whether it serves artifacts at all, and whether this machine has credentials where it needs its own. On the proxied route the server's credentials open the store, on the direct route those of every client.",
     breaks:
       'With a plain path as artifact location every client writes to its own disk: logging succeeds and nobody else ever sees the files. An experiment keeps the location that it was created with, so that a server that proxies artifacts now does not change old experiments.',
     remedy:
       'Log to an experiment whose artifact location is mlflow-artifacts:/ (created after the server began to serve artifacts), or give the client credentials for the store.',
   },
-  async *run({ target, route, settings, server, store, signal }) {
+  async *run({ target, route, settings, server, store, plannedUpload: plan, signal }) {
     const { location, firstHop } = route
+    if (route.proxied && route.multipart) {
+      const chunk = Math.max(1, Math.ceil((plan?.largest ?? 0) / mostParts / MiB)) * MiB
+      yield {
+        kind: 'limit',
+        hop: 'client',
+        setting: 'MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE',
+        scope: 'file',
+        max: { bytes: route.multipartChunk * mostParts },
+        basis: 'assumed',
+        routes: ['signed-parts'],
+        because: `MLflow cuts the file into parts of ${bytes(route.multipartChunk)}, and S3 takes at most ${mostParts} parts`,
+        remedy: {
+          text: 'Have the client cut larger parts; each is held in memory by every thread that sends.',
+          ...(chunk > route.multipartChunk && {
+            commands: [`export MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE=${chunk}`],
+          }),
+        },
+      }
+    }
     const facts = { location, firstHop }
     if (route.scheme === 'file' && settings.trackingKind === 'server') {
       const near = isLoopback(settings.trackingUri)
