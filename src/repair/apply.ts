@@ -1,7 +1,6 @@
 import { Trouble } from '../errors.ts'
 import type { Step, StepState } from '../report.ts'
 import { timesOf } from '../stores/age.ts'
-import type { StoredFile } from '../stores/store.ts'
 import { transferFile } from '../transfer/engine.ts'
 import type { Progress } from '../transfer/progress.ts'
 import { bytes } from '../words.ts'
@@ -10,9 +9,6 @@ import { proveContent } from './prove-content.ts'
 import type { Applying, Place, Planned } from './types.ts'
 
 type Ending = Partial<Pick<Step, 'sent' | 'reused'>> & { readonly state: StepState; readonly because?: string }
-
-const same = (a: StoredFile, b: StoredFile | undefined): boolean =>
-  a.size === b?.size && a.etag === b.etag && a.modified === b.modified
 
 /** What an interruption leaves in the store, so that nobody takes the work for lost. */
 const interrupted = ({ bytes: size }: Step, { store }: Place, reached: Progress | undefined): Ending => {
@@ -30,9 +26,6 @@ const upload = async (planned: Planned & { do: 'upload' }, place: Place, applyin
   const { step, file, identity, replaces } = planned
   if (file === undefined || identity === undefined) return { state: 'failed', because: 'it has no source' }
   const { onProgress, signal, patience } = applying
-  if (replaces !== undefined && !same(replaces, await place.store.stat(step.path, signal))) {
-    return { state: 'failed', because: 'what is stored has changed since the plan was made; plan again' }
-  }
   let reached: Progress | undefined
   const transferring = transferFile({
     source: file,
@@ -46,6 +39,7 @@ const upload = async (planned: Planned & { do: 'upload' }, place: Place, applyin
     memoryBytes: applying.memoryBytes,
     concurrency: applying.concurrency,
     ifAbsent: replaces === undefined,
+    ...(replaces === undefined ? {} : { replaces }),
     ...(patience === undefined ? {} : { patience }),
     ...(signal === undefined ? {} : { signal }),
     onProgress: (progress) => {

@@ -1,12 +1,13 @@
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, link, lstat, open, rename, rmdir, statfs, unlink } from 'node:fs/promises'
+import { type FileHandle, link, lstat, open, rename, rmdir, stat, statfs, unlink } from 'node:fs/promises'
 import { Trouble } from '../errors.ts'
 import { bytes as inWords } from '../words.ts'
 import { hasCode } from './folder-trouble.ts'
 import { requireCrc32 } from './part-check.ts'
 import { folderOf, join } from './path.ts'
+import { changedSincePlan } from './replaced.ts'
 import { isStaged, newStagedName } from './staged-name.ts'
-import type { OpenUpload, Part } from './store.ts'
+import type { OpenUpload, Part, StoredFile } from './store.ts'
 import { rangeCrc32, wholeCrc32 } from './whole-crc32.ts'
 
 /** What an upload uses of its folder store. */
@@ -130,6 +131,7 @@ const stagedUpload = (
         await handle.sync()
         const from = await access.locate(staged)
         const to = await access.locate(path)
+        if (whole.replaces !== undefined) await refuseIfChanged(to, whole.replaces)
         await publish(from, to, whole.ifAbsent)
         access.proved(path, await handle.stat(), crc32)
         await release()
@@ -150,6 +152,12 @@ const stagedUpload = (
 const gone = (error: unknown): undefined => {
   if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error
   return undefined
+}
+
+/** A rename replaces whatever is there, so this look is the last that can be had. Follows a link, as the listing does. */
+const refuseIfChanged = async (to: string, { path, size, modified }: StoredFile): Promise<void> => {
+  const is = await stat(to).catch(gone)
+  if (is?.size !== size || is.mtimeMs !== modified) throw changedSincePlan(`cannot replace ${path}`)
 }
 
 /** Gives the staged file its final name in one step. A hard link, unlike a rename, refuses to replace a file. */

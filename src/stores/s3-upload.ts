@@ -10,6 +10,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { Trouble } from '../errors.ts'
 import { requireCrc32 } from './part-check.ts'
+import { changedSincePlan } from './replaced.ts'
 import type { S3Calls } from './s3-calls.ts'
 import { crc32ToBase64, listParts, unquoted } from './s3-lists.ts'
 import { s3Code, s3Status } from './s3-trouble.ts'
@@ -26,7 +27,7 @@ type Proving = 'whole' | 'each' | 'none'
 export interface Learned {
   /** False once the store refused or ignored CRC32. */
   crc32: boolean
-  /** False once the store refused `If-None-Match` at completion. */
+  /** False where the store is known to refuse `If-None-Match` and `If-Match` at completion. */
   conditional: boolean
 }
 
@@ -34,6 +35,12 @@ export interface Learned {
 const unknownToStore = (error: unknown): boolean =>
   ['NotImplemented', 'InvalidArgument', 'InvalidRequest', 'MethodNotAllowed'].includes(s3Code(causeOf(error))) ||
   s3Status(causeOf(error)) === 501
+
+type Condition = Pick<CompleteMultipartUploadCommandInput, 'IfNoneMatch' | 'IfMatch'>
+
+/** What the store is asked to compare before it puts the object in its place; undefined when there is nothing to ask. */
+const conditionOf = ({ ifAbsent, replaces }: Parameters<OpenUpload['complete']>[1]): Condition | undefined =>
+  ifAbsent ? { IfNoneMatch: '*' } : replaces?.etag === undefined ? undefined : { IfMatch: `"${replaces.etag}"` }
 
 const causeOf = (error: unknown): unknown => (error instanceof Trouble ? error.cause : error)
 
@@ -160,7 +167,7 @@ const s3Upload = (
     parts: readonly Part[],
     how: Proving,
     whole: { readonly size: number; readonly crc32: number },
-    conditional: boolean,
+    condition: Condition,
     signal: AbortSignal | undefined,
   ) => {
     const input: CompleteMultipartUploadCommandInput = {
@@ -174,7 +181,7 @@ const s3Upload = (
       },
       ...(how === 'none' ? {} : { MpuObjectSize: whole.size }),
       ...(how === 'whole' ? { ChecksumCRC32: crc32ToBase64(whole.crc32), ChecksumType: 'FULL_OBJECT' } : {}),
-      ...(conditional ? { IfNoneMatch: '*' } : {}),
+      ...condition,
     }
     const calling = { what: `cannot complete the upload of ${uri}`, action: 's3:PutObject', signal, once: true }
     await calls.run(calling, (client, options) => client.send(new CompleteMultipartUploadCommand(input), options))
@@ -191,26 +198,36 @@ const s3Upload = (
 
     async complete(parts, whole, signal) {
       if (whole.ifAbsent) await refuseIfPresent(calls, key, signal)
+      const replacing = whole.replaces === undefined ? undefined : `cannot replace ${uri}`
+      const condition = learned.conditional ? conditionOf(whole) : undefined
+      const conditions: Condition[] = condition === undefined ? [{}] : [condition, {}]
       // An upload of no parts cannot be completed (S3 answers MalformedXML), so an empty object is put instead.
       if (parts.length === 0 && whole.size === 0) {
-        await putEmpty(calls, key, whole.ifAbsent && learned.conditional, signal)
+        await firstTaken(conditions, (each) => putEmpty(calls, key, each, signal), replacing)
         return abort(signal)
       }
       const sorted = parts.toSorted((a, b) => a.number - b.number)
       const known = sorted.every((part) => part.crc32 !== undefined)
       const ways: Proving[] = proving === 'none' && known ? ['none', 'each'] : [proving]
-      const tries = ways.flatMap((way) =>
-        (whole.ifAbsent && learned.conditional ? [true, false] : [false]).map((conditional) => ({ way, conditional })),
-      )
-      for (const [n, { way, conditional }] of tries.entries()) {
-        try {
-          return await finish(sorted, way, whole, conditional, signal)
-        } catch (error) {
-          const last = n === tries.length - 1
-          if (last || !unknownToStore(error)) throw error
-        }
-      }
+      const tries = ways.flatMap((way) => conditions.map((each) => ({ way, condition: each })))
+      await firstTaken(tries, (each) => finish(sorted, each.way, whole, each.condition, signal), replacing)
     },
+  }
+}
+
+/** Tries one way after the other while the store does not know what it is asked. `replacing` says what a refused `If-Match` prevented. */
+const firstTaken = async <T>(
+  ways: readonly T[],
+  go: (way: T) => Promise<void>,
+  replacing: string | undefined,
+): Promise<void> => {
+  for (const [n, way] of ways.entries()) {
+    try {
+      return await go(way)
+    } catch (error) {
+      if (replacing !== undefined && s3Status(causeOf(error)) === 412) throw changedSincePlan(replacing, error)
+      if (n === ways.length - 1 || !unknownToStore(error)) throw error
+    }
   }
 }
 
@@ -233,12 +250,12 @@ const refuseIfPresent = async (calls: S3Calls, key: string, signal: AbortSignal 
   })
 }
 
-const putEmpty = async (calls: S3Calls, key: string, conditional: boolean, signal: AbortSignal | undefined) => {
+const putEmpty = async (calls: S3Calls, key: string, condition: Condition, signal: AbortSignal | undefined) => {
   const command = new PutObjectCommand({
     ...calls.extraArgs,
     ...calls.object(key),
     Body: new Uint8Array(),
-    ...(conditional ? { IfNoneMatch: '*' } : {}),
+    ...condition,
   })
   const calling = { what: `cannot write ${calls.uriOf(key)}`, action: 's3:PutObject', signal, once: true }
   await calls.run(calling, (client, how) => client.send(command, how))

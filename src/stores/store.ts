@@ -62,12 +62,18 @@ export interface OpenUpload {
   send(number: number, bytes: Uint8Array, crc32: number, signal?: AbortSignal): Promise<Part>
   /**
    * Makes the object visible, whole or not at all. `whole.crc32` goes with it where the store can compare it.
-   * `ifAbsent` asks the store to refuse (`conflict`) when an object of that name has appeared meanwhile, where it can.
+   * `ifAbsent` asks the store to refuse (`conflict`) when an object of that name has appeared meanwhile, where it can;
+   * `replaces`, to refuse when what is there is not this object any more. One or none of the two is given.
    * Each part should carry its `crc32`: an upload that another client began may ask for them all.
    */
   complete(
     parts: readonly Part[],
-    whole: { readonly size: number; readonly crc32: number; readonly ifAbsent: boolean },
+    whole: {
+      readonly size: number
+      readonly crc32: number
+      readonly ifAbsent: boolean
+      readonly replaces?: StoredFile
+    },
     signal?: AbortSignal,
   ): Promise<void>
   /** Gives back the room that the parts take. An upload that is gone already is no error. */

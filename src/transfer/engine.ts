@@ -1,5 +1,6 @@
 import { Trouble } from '../errors.ts'
-import type { Store } from '../stores/store.ts'
+import { changedSincePlan, sameObject } from '../stores/replaced.ts'
+import type { Store, StoredFile } from '../stores/store.ts'
 import { bytes } from '../words.ts'
 import type { Budget } from './chunk-plan.ts'
 import { combineAll } from './crc32.ts'
@@ -33,6 +34,8 @@ export interface Transfer extends Budget {
   readonly sightings?: Sightings
   /** Refuse to replace an object. False only with consent to overwrite. */
   readonly ifAbsent: boolean
+  /** The object that the consent to overwrite was given for; any other one is left alone (`conflict`). */
+  readonly replaces?: StoredFile
   readonly patience?: Patience
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: Progress) => void
@@ -62,13 +65,19 @@ interface Job {
 
 /** Looks before sending: an error that a client saw is no proof that the object is missing. */
 const alreadyThere = async ({ transfer, source }: Job): Promise<Transferred | undefined> => {
-  const { store, path, ifAbsent, signal } = transfer
-  if ((await store.stat(path, signal)) === undefined) return undefined
+  const { store, path, ifAbsent, replaces, signal } = transfer
+  const is = await store.stat(path, signal)
+  const changed = replaces !== undefined && !sameObject(replaces, is)
+  if (is === undefined) {
+    if (changed) throw changedSincePlan(`cannot replace ${path}`)
+    return undefined
+  }
   const proof = await store.proof(path, signal)
   if (proof === undefined) return undefined
   const verdict = proof.size === source.size ? await compareWithLocal(source, proof, signal) : undefined
   const there = { sent: 0, reused: source.size, size: source.size, crc32: proof.crc32, from: 'there' } as const
   if (verdict?.is === 'equal') return { ...there, verified: true, how: `it was there already: ${verdict.how}` }
+  if (changed) throw changedSincePlan(`cannot replace ${path}`)
   if (!ifAbsent) return undefined
   if (verdict?.is === 'unknown') return { ...there, verified: false, how: `it was there already, and ${verdict.why}` }
   throw new Trouble({
@@ -131,7 +140,7 @@ const sendInParts = async (job: Job, found: Found): Promise<Transferred> => {
       etag: compositeEtag(parts.map((part) => part.etag)),
     }
     const finishing = { store, path, expected, patience, signal }
-    await completeUpload(upload, parts, transfer.ifAbsent, finishing)
+    await completeUpload(upload, parts, transfer, finishing)
     const verdict = await verify(finishing)
     await journal.erase()
     const { sent, reused } = meter.now()

@@ -1,5 +1,6 @@
 import { Trouble } from '../errors.ts'
-import type { OpenUpload, Part, Store } from '../stores/store.ts'
+import { changedSincePlan, sameObject } from '../stores/replaced.ts'
+import type { OpenUpload, Part, Store, StoredFile } from '../stores/store.ts'
 import { type Expected, judge, type Verdict } from './proof.ts'
 import { isPassing, type Patience, pauseBefore, withRetry } from './retry.ts'
 
@@ -17,6 +18,21 @@ const look = async ({ store, path, expected, signal }: Finishing): Promise<Verdi
   return proof === undefined ? undefined : judge(proof, expected)
 }
 
+/** What may be in the place of the object. */
+interface Consent {
+  readonly ifAbsent: boolean
+  readonly replaces?: StoredFile
+}
+
+/** The last look before an object is replaced. A store that compares by itself closes the gap that it leaves. */
+export const refuseIfChanged = async (
+  { store, path, signal }: Pick<Finishing, 'store' | 'path' | 'signal'>,
+  replaces: StoredFile | undefined,
+): Promise<void> => {
+  if (replaces === undefined || sameObject(replaces, await store.stat(path, signal))) return
+  throw changedSincePlan(`cannot replace ${path}`)
+}
+
 const isKind = (error: unknown, kind: Trouble['kind']): boolean => error instanceof Trouble && error.kind === kind
 
 /**
@@ -26,13 +42,19 @@ const isKind = (error: unknown, kind: Trouble['kind']): boolean => error instanc
 export const completeUpload = async (
   upload: OpenUpload,
   parts: readonly Part[],
-  ifAbsent: boolean,
+  { ifAbsent, replaces }: Consent,
   finishing: Finishing,
 ): Promise<void> => {
   const { expected, patience, signal } = finishing
-  const whole = { size: expected.size, crc32: expected.crc32, ifAbsent }
+  const whole = {
+    size: expected.size,
+    crc32: expected.crc32,
+    ifAbsent,
+    ...(replaces === undefined ? {} : { replaces }),
+  }
   for (let attempt = 1; ; attempt += 1) {
     try {
+      await refuseIfChanged(finishing, replaces)
       return await upload.complete(parts, whole, signal)
     } catch (error) {
       signal?.throwIfAborted()

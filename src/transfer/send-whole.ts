@@ -2,6 +2,7 @@ import { Trouble } from '../errors.ts'
 import type { Store, WholeSource } from '../stores/store.ts'
 import { digestRange, scratch } from './digest.ts'
 import type { Transfer, Transferred } from './engine.ts'
+import { refuseIfChanged } from './finish.ts'
 import type { Source } from './identity.ts'
 import { openMeter } from './progress.ts'
 import { compareByReading, compareWithLocal, judge, type Verdict } from './proof.ts'
@@ -61,7 +62,9 @@ export const sendWhole = async (whole: Whole): Promise<Transferred> => {
   await withRetry(
     async () => {
       attempts += 1
-      if (attempts > 1 && (await arrived())) return
+      // What an attempt that failed has left there is this file's own; the object to be replaced is gone by then.
+      if (attempts === 1) await refuseIfChanged({ store, path, signal }, whole.replaces)
+      else if (await arrived()) return
       await whole.putWhole(path, body, signal)
     },
     patience,

@@ -107,6 +107,30 @@ test('one whose ETag tells nothing is read back in ranges, and one that differs 
   expect((await stored()).equals(data)).toBe(true)
 })
 
+test.each(['openUpload', 'complete'] as const)('an object written during %s is not replaced', async (during) => {
+  await sdk.send(new PutObjectCommand({ ...key('big'), Body: data.subarray(0, 6 * MiB) }))
+  const longer = randomBytes(data.length + 5)
+  const real = store
+  const write = () => sdk.send(new PutObjectCommand({ ...key('big'), Body: longer }))
+  store = {
+    ...real,
+    async openUpload(...args) {
+      const upload = await real.openUpload(...args)
+      if (during === 'openUpload') await write()
+      // After the last look of the engine: only the store itself can refuse now.
+      const complete: typeof upload.complete = async (...how) => {
+        if (during === 'complete') await write()
+        return upload.complete(...how)
+      }
+      return { ...upload, complete }
+    },
+  }
+  expect(await repair([big])).toMatchObject([
+    { effect: 'overwrites', state: 'failed', because: expect.stringContaining('changed since the plan') },
+  ])
+  expect((await stored()).equals(longer)).toBe(true)
+})
+
 test('an unfinished upload of the file is taken up, and nothing is left open', async () => {
   const uploadId = await begin('big', [1, 2])
   const settled: Want = { want: 'upload-settled', target: target.name, path: 'big', uploadId }

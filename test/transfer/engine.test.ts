@@ -232,6 +232,52 @@ describe('going on after a failure', () => {
     expect(await readdir(join(dir, 'artifacts', 'model'))).toEqual(expect.arrayContaining([upload.id, 'data.bin']))
   })
 
+  describe('that replaces an object', () => {
+    const older = content.subarray(0, 1000)
+    const other = randomBytes(content.length + 5)
+    const place = () => join(dir, 'artifacts', 'model', 'data.bin')
+    const replaces = async () => {
+      await mkdir(join(dir, 'artifacts', 'model'))
+      await writeFile(place(), older)
+      const is = await store.stat('model/data.bin')
+      return { ifAbsent: false, ...(is === undefined ? {} : { replaces: is }) }
+    }
+    const refused = { kind: 'conflict', why: expect.stringContaining('changed since the plan') }
+
+    test('takes the place of that one alone', async () => {
+      expect(await transferFile(transfer(await replaces()))).toMatchObject({ verified: true, sent: content.length })
+      expect((await stored()).equals(content)).toBe(true)
+    })
+    test.each(['send', 'complete'] as const)('leaves one alone that another client wrote during %s', async (during) => {
+      const with_ = await replaces()
+      const raced = wrapped((upload) => ({
+        [during]: async (...args: never) => {
+          await writeFile(place(), other)
+          return (upload[during] as (...args: never) => unknown)(...args)
+        },
+      }))
+      await expect(transferFile(transfer({ ...with_, store: raced }))).rejects.toMatchObject(refused)
+      expect((await stored()).equals(other)).toBe(true)
+    })
+    test('sends nothing when it is another one before', async () => {
+      const with_ = await replaces()
+      await writeFile(place(), other)
+      await expect(transferFile(transfer({ ...with_, store: stopsAfter(0) }))).rejects.toMatchObject(refused)
+      await rm(place())
+      await expect(transferFile(transfer({ ...with_, store: stopsAfter(0) }))).rejects.toMatchObject(refused)
+    })
+    test('takes a lost answer of the completion for what it is', async () => {
+      const with_ = await replaces()
+      const losing = wrapped((upload) => ({
+        complete: async (...args) => {
+          await upload.complete(...args)
+          throw lost()
+        },
+      }))
+      expect(await transferFile(transfer({ ...with_, store: losing }))).toMatchObject({ verified: true })
+    })
+  })
+
   test('what the store shows afterwards must be what was sent', async () => {
     const swapping = wrapped((upload) => ({
       complete: async (...args) => {
