@@ -3,8 +3,8 @@ import { Trouble } from '../errors.ts'
 import { statusTrouble } from '../mlflow/http-trouble.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { requireCrc32 } from './part-check.ts'
-import { baseOf, folderOf, join, safeFolder, safePath } from './path.ts'
-import { listProxied } from './proxied-list.ts'
+import { baseOf, folderOf, join, safeFolder, safePath, unsafeBecause } from './path.ts'
+import { listProxied, sizeOf } from './proxied-list.ts'
 import { proxiedPaths, proxiedRoot } from './proxied-location.ts'
 import { putThrough } from './proxied-put.ts'
 import { rangesThrough } from './proxied-read.ts'
@@ -54,7 +54,7 @@ export const proxiedStore = (server: TrackingServer, location: string, reached: 
     paths.within(path)
     const entries = await listFolder(folderOf(path), signal)
     const found = entries.find(({ name, folder }) => !folder && name === baseOf(path))
-    return found && { path, size: found.size }
+    return found && { path, size: await sizeOf(server, found, () => paths.file(path), signal) }
   }
 
   const refuseIfPresent: ProxiedAccess['refuseIfPresent'] = async (path, signal) => {
@@ -92,12 +92,24 @@ export const proxiedStore = (server: TrackingServer, location: string, reached: 
           todo: 'Look at the artifacts on the server',
         })
       }
-      for (const { name, folder: isFolder, size } of await listFolder(folder, signal)) {
-        const path = join(folder, name)
+      for (const entry of await listFolder(folder, signal)) {
+        const { name } = entry
         // Asked for a file, some servers list the file itself.
-        if (name.includes('/') || name === '' || name === '.' || name === '..') continue
-        if (isFolder) waiting.push(path)
-        else yield { path, size }
+        if (name.includes('/') && name === join(root, folder)) continue
+        const path = join(folder, name)
+        const unsafe = unsafeBecause(name)
+        if (name === '' || (entry.folder && (unsafe !== undefined || name.includes('/')))) {
+          throw new Trouble({
+            kind: 'unexpected-answer',
+            what: `cannot list ${location}`,
+            why: `the server tells of a folder or file named ${JSON.stringify(name.slice(0, 200))}, which cannot be looked into`,
+            todo: 'Look at the artifacts on the server',
+          })
+        }
+        if (entry.folder) waiting.push(path)
+        // A name that is no path cannot be asked for; it is told as it is.
+        else if (unsafeBecause(path) !== undefined) yield { path, size: entry.size ?? 0 }
+        else yield { path, size: await sizeOf(server, entry, () => paths.file(path), signal) }
       }
     }
   }
