@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, opendir, realpath, unlink } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, opendir, realpath, stat, unlink } from 'node:fs/promises'
 import nodePath, { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { folderTrouble, hasCode } from './folder-trouble.ts'
@@ -18,7 +18,7 @@ const limits: UploadLimits = {
 }
 
 /** Without O_NONBLOCK the opening of a named pipe would wait for a writer for ever. */
-const forReading = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+const forReading = constants.O_RDONLY | constants.O_NONBLOCK
 
 const storedFile = (path: string, is: Stats): StoredFile => ({ path, size: is.size, modified: is.mtimeMs })
 
@@ -54,8 +54,9 @@ const makeRoot = async (root: string, made: string[]): Promise<void> => {
 }
 
 /**
- * A folder as an artifact store, laid out as MLflow lays it out. Symbolic links below the root are neither listed nor
- * followed; the root itself may be one. `dir` may not exist yet: an upload creates it.
+ * A folder as an artifact store, laid out as MLflow lays it out. A symbolic link to a file is listed and read as that file,
+ * wherever it lies, since MLflow reads it so; nothing is ever written through a link, and links to folders are neither
+ * listed nor followed. The root itself may be one. `dir` may not exist yet: an upload creates it.
  */
 export const folderStore = async (dir: string, reached: string): Promise<Store> => {
   const root = await realpath(dir).catch((error: unknown) => {
@@ -72,6 +73,8 @@ export const folderStore = async (dir: string, reached: string): Promise<Store> 
       throw folderTrouble(what, error)
     }
   }
+  /** Links to nothing, and in circles, hold no file. */
+  const noFile = (error: unknown): undefined => (hasCode(error, 'ELOOP') ? undefined : missing(error))
   const missing = (error: unknown): undefined => {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined
     throw error
@@ -93,15 +96,17 @@ export const folderStore = async (dir: string, reached: string): Promise<Store> 
   const locate = async (path: string, made?: string[]): Promise<string> =>
     `${await realFolder(folderOf(path), made)}/${baseOf(path)}`
   const statFile = async (path: string): Promise<Stats | undefined> => {
-    const is = await locate(path)
-      .then((at) => lstat(at))
-      .catch(missing)
+    const at = await locate(path).catch(missing)
+    // A leftover is written to when it is taken up again, so a link by such a name is none.
+    const is = at === undefined ? undefined : await (isStaged(baseOf(path)) ? lstat(at) : stat(at)).catch(noFile)
     return is?.isFile() === true ? is : undefined
   }
   const openFile = async (path: string): Promise<FileHandle> => {
-    const handle = await open(await locate(path), forReading)
-    if ((await handle.stat()).isFile()) return handle
-    await handle.close()
+    const at = await locate(path)
+    // Opening a device, which a link may lead to, can do something by itself.
+    const handle = (await stat(at)).isFile() ? await open(at, forReading) : undefined
+    if ((await handle?.stat())?.isFile() === true && handle !== undefined) return handle
+    await handle?.close()
     throw Object.assign(new Error('not a file'), { code: 'EISDIR' })
   }
 
@@ -115,8 +120,11 @@ export const folderStore = async (dir: string, reached: string): Promise<Store> 
       for await (const entry of entries) {
         signal?.throwIfAborted()
         const path = join(at, entry.name)
-        const is = entry.isDirectory() || entry.isFile() ? await lstat(`${root}/${path}`).catch(missing) : undefined
-        if (is?.isDirectory() === true && deep) waiting.push(path)
+        const linked = entry.isSymbolicLink() && !isStaged(entry.name)
+        const real = entry.isDirectory() || entry.isFile()
+        const look = linked ? stat : real ? lstat : undefined
+        const is = await look?.(`${root}/${path}`).catch(noFile)
+        if (is?.isDirectory() === true && deep && !linked) waiting.push(path)
         if (is?.isFile() === true) yield [path, is]
       }
     }

@@ -22,14 +22,42 @@ describe('symbolic links', () => {
     await symlink(`${dir}/outside/secret`, `${dir}/root/file`)
   })
 
-  test('are neither listed nor descended', async () => {
-    await writeFile(`${dir}/root/real`, 'x')
-    expect(await namesIn((await folderStore(`${dir}/root`, 'test')).list())).toEqual(['real'])
-  })
-  test('are not read through', async () => {
+  test('to a file are that file, as MLflow reads them', async () => {
+    await mkdir(`${dir}/root/blobs`)
+    await writeFile(`${dir}/root/blobs/a`, 'inside')
+    await symlink('blobs/a', `${dir}/root/model.bin`)
     const store = await folderStore(`${dir}/root`, 'test')
+    const listed = await Array.fromAsync(store.list())
+    expect(listed.map(({ path, size }) => [path, size]).toSorted()).toEqual([
+      ['blobs/a', 6],
+      ['file', 6],
+      ['model.bin', 6],
+    ])
+    expect(await store.stat('model.bin')).toEqual(listed.find(({ path }) => path === 'model.bin'))
+    expect(Buffer.from(await store.read('file', 0, 6)).toString()).toBe('secret')
+    expect(await store.proof('model.bin')).toEqual({ size: 6, crc32: crc32('inside') })
+  })
+  test('to folders, nothing, themselves or devices are no files', async () => {
+    await rm(`${dir}/root/file`)
+    await symlink('nothing', `${dir}/root/dangling`)
+    await symlink('circle', `${dir}/root/circle`)
+    await symlink('/dev/null', `${dir}/root/device`)
+    const store = await folderStore(`${dir}/root`, 'test')
+    expect(await namesIn(store.list())).toEqual([])
+    for (const path of ['dangling', 'circle', 'device', 'folder']) expect(await store.stat(path)).toBeUndefined()
+    await expect(store.read('device', 0, 1)).rejects.toMatchObject({ kind: 'conflict' })
+    await expect(store.read('dangling', 0, 1)).rejects.toMatchObject({ kind: 'not-found' })
     await expect(store.read('folder/secret', 0, 6)).rejects.toMatchObject({ kind: 'denied' })
-    await expect(store.read('file', 0, 6)).rejects.toMatchObject({ kind: 'denied' })
+  })
+  test('by the name of a leftover are none, and are not written to', async () => {
+    const id = '.artifact.uploading.abc'
+    await symlink(`${dir}/outside/secret`, `${dir}/root/${id}`)
+    const store = await folderStore(`${dir}/root`, 'test')
+    expect(await Array.fromAsync(store.unfinished())).toEqual([])
+    expect(await store.partsOf({ path: id, id })).toEqual([])
+    await expect(store.resumeUpload('f', id, { sourceSize: 6, partSize: 6 })).rejects.toMatchObject({ kind: 'denied' })
+    await store.abort({ path: id, id })
+    expect(await readFile(`${dir}/outside/secret`, 'utf8')).toBe('secret')
   })
   test('are not written or removed through', async () => {
     const store = await folderStore(`${dir}/root`, 'test')
