@@ -67,15 +67,22 @@ export const putThrough = async (
       () => {},
     )
     let size = 0
+    // The last piece waits until the source has ended: with it the server has all that was announced, and stores it.
+    let held: Uint8Array | undefined
+    const write = async (piece: Uint8Array | undefined): Promise<void> => {
+      if (piece !== undefined && !sent.write(piece)) await Promise.race([once(sent, 'drain'), answered])
+    }
     for await (const piece of source.open()) {
       signal?.throwIfAborted()
       if (early !== undefined || sent.destroyed) break
       size += piece.length
       if (size > source.size) throw changed(what, source.size)
-      if (!sent.write(piece)) await Promise.race([once(sent, 'drain'), answered])
+      await write(held)
+      held = piece
     }
     if (early === undefined && !sent.destroyed) {
       if (size !== source.size) throw changed(what, source.size)
+      await write(held)
       sent.end()
     }
     const response = early ?? (await answered)

@@ -82,7 +82,7 @@ export interface OpenUpload {
 
 /** A file for `putWhole`, read as a stream. */
 export interface WholeSource {
-  /** Bytes; exactly as many must come out of `open()`. */
+  /** Bytes; exactly as many must come out of `open()`, each piece in memory of its own, since the last one is held back. */
   readonly size: number
   open(): AsyncIterable<Uint8Array>
 }

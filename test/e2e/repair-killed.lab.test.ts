@@ -11,16 +11,16 @@ const size = 120_000_000
 const kills = 10
 
 /** What a killed run leaves on this machine: readable by its user alone, without an address or a secret. */
-const expectCleanJournals = async (state: string, secret: string): Promise<void> => {
-  const entries = await readdir(state, { recursive: true, withFileTypes: true })
+const cleanJournals = async (state: string, secret: string): Promise<number> => {
+  const entries = await readdir(state, { recursive: true, withFileTypes: true }).catch(() => [])
   const files = entries.filter((entry) => entry.isFile())
-  expect(files.length).toBeGreaterThan(0)
   for (const { parentPath, name } of files) {
     expect((await stat(join(parentPath, name))).mode & 0o077).toBe(0)
     expect(await readFile(join(parentPath, name), 'utf8')).not.toMatch(
       new RegExp(`https?://|X-Amz-|Signature|${secret}`),
     )
   }
+  return files.length
 }
 
 test('a repair killed with -9 ten times at random moments ends byte-equal, and no part that the store held is sent again', async () => {
@@ -41,6 +41,7 @@ test('a repair killed with -9 ten times at random moments ends byte-equal, and n
   const through = { ...env, MLFLOW_S3_ENDPOINT_URL: slow.url }
   const command = ['repair', `models:/${lost.modelId}`, '--from', lost.folder, '--yes', '--settle', '0']
   let met = 0
+  let journals = 0
   try {
     for (let n = 0; n < kills; n += 1) {
       const ran = await doctor(command, {
@@ -51,14 +52,15 @@ test('a repair killed with -9 ten times at random moments ends byte-equal, and n
       // What was on its way into the store when the client died arrives there; then it is looked at again.
       await sleep(100)
       await watching.idle()
+      journals += await cleanJournals(state.XDG_STATE_HOME ?? '', seaweed.secretKey)
     }
-    await expectCleanJournals(state.XDG_STATE_HOME ?? '', seaweed.secretKey)
     await repair(lost, through)
   } finally {
     await slow.stop()
     await watching.stop()
   }
   expect(met).toBeGreaterThan(0)
+  expect(journals).toBeGreaterThan(0)
   const accepted = watching.seen.filter(({ call, status }) => call === 'part' && status === 200)
   const keyed = accepted.map(({ url, part }) => `${url.split('?')[0]} ${/uploadId=[^&]+/.exec(url)} ${part}`)
   expect(keyed.length).toBeGreaterThan(5)
