@@ -21,6 +21,8 @@ describe('wrong usage ends with 2 and one sentence', () => {
     ['no command', [], /no command was given/],
     ['a size that is none', ['check', '--size', 'huge'], /--size huge/],
     ['a time that is none', ['check', '--timeout', 'abc'], /--timeout abc/],
+    ['an option given twice', ['check', '--size', '1', '--size', '2'], /--size is given more than once/],
+    ['checks that leave none', ['check', '--only', 'host/*', '--skip', 'host/*'], /leave no check/],
     ['two plans', ['check', '--size', '1', '--model', '.'], /mutually exclusive/],
     ['an unknown format', ['check', '--format', 'xml'], /xml/],
     ['a pattern that matches nothing', ['check', '--only', 'stroe/*'], /--only stroe/],
@@ -110,6 +112,23 @@ describe('what cannot be looked at ends with 3, as a valid document', () => {
     expect(ran.stdout).toBe('0\n')
     expect(ran.stderr).toBe('{\n  "')
   })
+})
+
+test('an option that may be repeated keeps every value', async () => {
+  const report = await examined([
+    'check',
+    '--only',
+    'host/temp-disk',
+    '--only',
+    'host/memory',
+    '--require',
+    'sizes',
+    '--require',
+    'limits',
+  ])
+  expect(report.checks.map(({ id }) => id)).toEqual(['host/temp-disk', 'host/memory'])
+  expect(report.required).toEqual(['sizes', 'limits'])
+  expect(report.exitCode).toBe(3)
 })
 
 describe('what needs nothing', () => {
