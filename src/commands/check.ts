@@ -6,7 +6,7 @@ import { settingsOf } from '../needs/openers.ts'
 import type { ForecastRow } from '../report.ts'
 import { defineCommand } from './command.ts'
 import { plannedUpload } from './planned.ts'
-import { coveredBy, openSession } from './session.ts'
+import { coveredBy, neededOf, openSession } from './session.ts'
 
 interface Arguments {
   size?: string
@@ -51,11 +51,8 @@ export default defineCommand<Arguments>({
   report: async (args, context) => {
     const planned = await plannedUpload(args)
     const needed: Needed = {
-      host: context.host,
-      trustedHosts: args.trustHost,
+      ...neededOf(args, context),
       orphanAgeMs: 0,
-      ...(args.trackingUri === undefined ? {} : { trackingUri: args.trackingUri }),
-      ...(args.artifactsDestination === undefined ? {} : { artifactsDestination: args.artifactsDestination }),
       ...(args.experiment === undefined ? {} : { experiment: args.experiment }),
       ...(args.run === undefined ? {} : { runId: args.run }),
       ...(planned ? { planned } : {}),

@@ -12,7 +12,7 @@ import { bytes, count, duration } from '../words.ts'
 import { type CommandContext, type CommonOptions, defineCommand } from './command.ts'
 import { doubtOf } from './doubt.ts'
 import { foreignFolder, localOf } from './local-folder.ts'
-import { neededFor, olderThan, specsOf, targetsOf } from './scan.ts'
+import { askedFor, neededFor, olderThan, specsOf, targetsOf } from './scan.ts'
 import { coveredBy, type Look, openSession, type Session } from './session.ts'
 import { parseSize, parseTime } from './sizes.ts'
 
@@ -202,7 +202,7 @@ export default defineCommand<Arguments>({
     const needed = neededFor(args, context, { localDir: args.from, olderThan: args.olderThan })
     const options = optionsOf(args, context)
     const session = openSession('scan', needed, args, context)
-    const target = [...(args.targets ?? []), args.experiment].filter(Boolean).join(' ')
+    const target = askedFor(args)
     /** Looks that are not yet counted into the report, because a second look after the repair may take their place. */
     const damaged: (Look & { target: Target })[] = []
     let steps: readonly Step[] = []

@@ -7,7 +7,7 @@ import { settingsOf } from '../needs/openers.ts'
 import type { CommandContext, CommonOptions } from './command.ts'
 import { defineCommand } from './command.ts'
 import { foreignFolder, localOf } from './local-folder.ts'
-import { coveredBy, openSession, type Session } from './session.ts'
+import { coveredBy, neededOf, openSession, type Session } from './session.ts'
 import { parseTime } from './sizes.ts'
 
 interface Arguments {
@@ -32,6 +32,10 @@ export const specsOf = (targets: readonly string[], experiment: string | undefin
   })
 }
 
+/** The same, as the report repeats it. */
+export const askedFor = ({ targets = [], experiment }: { targets?: readonly string[]; experiment?: string }): string =>
+  [...targets, ...(experiment === undefined ? [] : [experiment])].join(' ')
+
 /** The artifact roots behind a spec; a bare store URI asks no tracking store. */
 export async function* targetsOf(spec: TargetSpec, session: Session, signal: AbortSignal): AsyncIterable<Target> {
   const bare = spec.kind === 'uri' && !spec.uri.startsWith('mlflow-artifacts:')
@@ -45,11 +49,8 @@ export const neededFor = (
   more: { localDir: string | undefined; olderThan: string },
 ): Needed => {
   const needed: Needed = {
-    host: context.host,
-    trustedHosts: args.trustHost,
+    ...neededOf(args, context),
     orphanAgeMs: parseTime('--older-than', more.olderThan),
-    ...(args.trackingUri === undefined ? {} : { trackingUri: args.trackingUri }),
-    ...(args.artifactsDestination === undefined ? {} : { artifactsDestination: args.artifactsDestination }),
     ...(more.localDir === undefined ? {} : { localDir: more.localDir }),
   }
   settingsOf(needed)
@@ -112,7 +113,7 @@ export default defineCommand<Arguments>({
       throw foreignFolder('--against', args.against ?? '', foreign ?? 'nothing was found to look at')
     }
     return {
-      target: [...(args.targets ?? []), args.experiment].filter(Boolean).join(' '),
+      target: askedFor(args),
       checks: session.results.checks,
       covered: coveredBy(session, args.require),
     }

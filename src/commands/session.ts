@@ -1,4 +1,5 @@
 /** One run of checks for a command: the needs it opens, the targets it looks at, and what it covered. */
+
 import { checks as allChecks } from '../../checks/index.ts'
 import { docsOf } from '../catalogue.ts'
 import type { Active, Facts, Gap, GapTopic, Limit, Need, Occasion, Touches } from '../check.ts'
@@ -8,6 +9,7 @@ import type { Needed } from '../needs/needed.ts'
 import { openers } from '../needs/openers.ts'
 import type { CheckReport, Covered } from '../report.ts'
 import { exceeds, isPerTarget, type Outcome, type RunOptions, runChecks, Scope, touchesOf } from '../run.ts'
+import { longestTimerMs } from '../timers.ts'
 import type { CommandContext, CommonOptions } from './command.ts'
 import { select, severityOverrides } from './selection.ts'
 import { parseTime } from './sizes.ts'
@@ -57,6 +59,14 @@ const notLookedAt = (required: readonly GapTopic[], checks: readonly CheckReport
     return looked ? [] : [{ at: `--require ${about}`, cannot: 'see', because, unexpected: false, about }]
   })
 
+/** What every command lets openers know, whatever else it adds. */
+export const neededOf = (args: CommonOptions, context: CommandContext): Omit<Needed, 'orphanAgeMs'> => ({
+  host: context.host,
+  trustedHosts: args.trustHost,
+  ...(args.trackingUri === undefined ? {} : { trackingUri: args.trackingUri }),
+  ...(args.artifactsDestination === undefined ? {} : { artifactsDestination: args.artifactsDestination }),
+})
+
 export const coveredBy = ({ results }: Session, required: readonly GapTopic[]): Covered => ({
   targets: results.targets,
   objects: results.objects,
@@ -64,9 +74,6 @@ export const coveredBy = ({ results }: Session, required: readonly GapTopic[]): 
   gaps: [...results.gaps.map(({ kind, ...gap }) => gap), ...notLookedAt(required, results.checks)],
   active: results.active.map(({ kind, ...active }) => active),
 })
-
-/** Milliseconds: the longest that a timer of Node can wait; a longer one would fire at once. */
-const longestTimer = 2 ** 31 - 1
 
 export const openSession = (
   occasion: Occasion,
@@ -78,7 +85,7 @@ export const openSession = (
   const chosen = select(eligible, args.only, args.skip)
   const severity = severityOverrides(eligible, args.severity)
   const byName = new Map(openers.map((opener) => [opener.need.name, opener]))
-  const timeoutMs = Math.min(parseTime('--timeout', args.timeout), longestTimer)
+  const timeoutMs = Math.min(parseTime('--timeout', args.timeout), longestTimerMs)
   const mayTouch: Touches = args.readOnly ? 'reads' : 'writes'
   const options = (checks: RunOptions<Needed>['checks']): RunOptions<Needed> => ({
     checks,

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import { Trouble } from '../errors.ts'
+import { longestTimerMs } from '../timers.ts'
 import { type Ini, parseIni } from './ini.ts'
 import { netrcLogin } from './netrc.ts'
 import { defaultTrackingUri, parseTrackingUri } from './tracking-uri.ts'
@@ -40,9 +41,6 @@ const optionalFile = (path: string, name: string): string | undefined => {
     })
   }
 }
-
-/** Milliseconds; a timer that is set to more fires at once. */
-const longestTimer = 2 ** 31 - 1
 
 type Note = (name: string, from: SettingSource['from']) => void
 type Login = { username?: string; password?: string; token?: string }
@@ -244,7 +242,7 @@ export const readSettings = (around: Surroundings): Settings => {
     auth,
     tls: tls(around, note),
     ...(workspace === undefined ? {} : { workspace }),
-    requestTimeoutMs: Math.min(whole('MLFLOW_HTTP_REQUEST_TIMEOUT', 1, 120) * 1000, longestTimer),
+    requestTimeoutMs: Math.min(whole('MLFLOW_HTTP_REQUEST_TIMEOUT', 1, 120) * 1000, longestTimerMs),
     experiment: experiment(around, note),
     ...(runId === undefined ? {} : { runId }),
     s3: s3(around, note),

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Trouble, type TroubleKind } from '../errors.ts'
 import type { Part, Store, UnfinishedUpload } from '../stores/store.ts'
+import { longestTimerMs } from '../timers.ts'
 import { duration } from '../words.ts'
 
 /**
@@ -74,9 +75,6 @@ export const sight = async (
   }
   return seen
 }
-
-/** Milliseconds; a longer timer of Node's ends at once (setTimeout in the Node.js documentation). */
-const longestTimerMs = 2 ** 31 - 1
 
 /** `end` in milliseconds of this process's own clock. */
 const waitUntil = async (end: number, signal: AbortSignal | undefined): Promise<void> => {
