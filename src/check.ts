@@ -73,8 +73,13 @@ export interface Limit {
   readonly hop: Hop
   /** The setting to change, in its own product's words: `client_max_body_size`. */
   readonly setting: string
-  /** What the maximum counts for: one request, one file, an idle pause, or the whole upload. */
-  readonly scope: 'request' | 'file' | 'idle' | 'total'
+  /**
+   * What the maximum counts for. Of sizes: `request` is one request body, `file` one file, `total` the whole upload.
+   * Of times: `idle` is a pause within a body, `body` the sending of one body, `answer` the silence between a body's last
+   * byte and the answer, `request` both together, `file` all requests of one file, `total` everything from now on until
+   * the last byte is stored, the training included.
+   */
+  readonly scope: 'request' | 'file' | 'total' | 'idle' | 'body' | 'answer'
   /** The largest value that still passes. */
   readonly max: { readonly bytes: number } | { readonly ms: number }
   readonly basis: Basis
@@ -82,8 +87,11 @@ export interface Limit {
   readonly routes?: readonly RouteKind[]
   /** One sentence: what was seen, in figures. */
   readonly because: string
-  /** What raises the limit: shown when a planned file does not get through. */
-  readonly remedy: Remedy
+  /**
+   * What raises the limit. `needed` is the value, in the unit of `max`, that the planned upload needs, with a margin;
+   * undefined where nothing is planned.
+   */
+  remedy(needed: number | undefined): Remedy
 }
 
 /** How the MLflow client sends a file. `signed-parts`: multipart upload by URLs that the tracking server signs. */

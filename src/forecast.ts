@@ -49,7 +49,7 @@ export const forecast = ({ plan, route, limits, unknown }: ForecastOptions): For
         hop: limit.hop,
         limit: { setting: limit.setting, max, unit: 'bytes' },
         because: `${bytes(weighed(limit, file, plan, kind, route))} against ${limit.setting} of ${exactBytes(max)}: ${limit.because}`,
-        remedy: limit.remedy,
+        remedy: limit.remedy(weighed(limit, file, plan, kind, route)),
       }
     }
     return {

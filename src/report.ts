@@ -36,6 +36,9 @@ export interface CheckReport {
   readonly findings: readonly ReportedFinding[]
 }
 
+/** A limit as data: its remedy is worked out for what the planned upload needs. */
+export type ReportedLimit = Omit<Limit, 'kind' | 'remedy'> & { readonly remedy: Remedy }
+
 export type Verdict = 'passes' | 'fails' | 'at-risk' | 'unknown'
 
 export interface ForecastRow {
@@ -106,7 +109,7 @@ export interface Report {
   readonly durationMs: number
   readonly trouble?: ReportedTrouble
   readonly checks: readonly CheckReport[]
-  readonly limits?: readonly Omit<Limit, 'kind'>[]
+  readonly limits?: readonly ReportedLimit[]
   readonly forecast?: readonly ForecastRow[]
   readonly steps?: readonly Step[]
   readonly covered: Covered

@@ -79,7 +79,7 @@ const limit = object(
   {
     hop: oneOf(hops),
     setting: text,
-    scope: oneOf(['request', 'file', 'idle', 'total']),
+    scope: oneOf(['request', 'file', 'total', 'idle', 'body', 'answer']),
     max: { oneOf: [object({ bytes: amount }), object({ ms: amount })] },
     basis: oneOf(['measured', 'assumed']),
     because: text,

@@ -7,6 +7,8 @@ import type { CheckState } from '../src/report.ts'
 export interface Fixture {
   /** By the need's name. A need that is left out is not applicable. May build real files in `scratch`, which is removed afterwards. */
   readonly needs: Readonly<Record<string, unknown>> | ((scratch: string) => Promise<Readonly<Record<string, unknown>>>)
+  /** What the planned upload needs of a limit, in the limit's unit, as the forecast would say it to the limit's remedy. */
+  readonly needed?: number
   readonly expect: {
     readonly state: CheckState
     /** Partial findings, in order and complete in number; strings compare exactly, patterns search. */

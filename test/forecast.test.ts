@@ -13,7 +13,7 @@ const limit = (max: number, more: Partial<Limit> = {}): Limit => ({
   max: { bytes: max },
   basis: 'measured',
   because: 'nginx refuses more',
-  remedy,
+  remedy: () => remedy,
   ...more,
 })
 const plan = planned('log_model', 20 * GiB, 300)

@@ -73,7 +73,7 @@ export default defineCheck({
       max: { bytes: temp.free },
       basis: 'measured',
       because: `log_model first writes a full copy to ${temp.path}, where ${bytes(temp.free)} are free`,
-      remedy: elsewhere(plan.total),
+      remedy: () => elsewhere(plan.total),
     }
     const needed = Math.ceil(plan.total * margin)
     const facts = { ...room, needed, files: plan.files.length }

@@ -65,7 +65,7 @@ export default defineCheck({
       basis: 'measured',
       routes: ['proxied-put'],
       because: `${by} refuses a declared size of ${exactBytes(limit.refused)}${limit.status === undefined ? '' : ` with ${limit.status}`}`,
-      remedy,
+      remedy: () => remedy,
     }
     const facts = {
       accepted: limit.accepted,

@@ -38,12 +38,12 @@ export default defineCheck({
         basis: 'assumed',
         routes: ['signed-parts'],
         because: `MLflow cuts the file into parts of ${bytes(route.multipartChunk)}, and S3 takes at most ${mostParts} parts`,
-        remedy: {
+        remedy: () => ({
           text: 'Have the client cut larger parts; each is held in memory by every thread that sends.',
           ...(chunk > route.multipartChunk && {
             commands: [`export MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE=${chunk}`],
           }),
-        },
+        }),
       }
     }
     const facts = { location, firstHop }

@@ -7,10 +7,15 @@ import type { ForecastRow } from '../report.ts'
 import { defineCommand } from './command.ts'
 import { plannedUpload } from './planned.ts'
 import { coveredBy, neededOf, openSession } from './session.ts'
+import { parseSize, parseTime } from './sizes.ts'
 
 interface Arguments {
   size?: string
   model?: string
+  files?: string
+  traffic: string
+  deep: boolean
+  trainingTime?: string
   as: 'log_model' | 'log_artifact'
   experiment?: string
   run?: string
@@ -24,8 +29,30 @@ export default defineCommand<Arguments>({
     model: {
       type: 'string',
       requiresArg: true,
-      conflicts: 'size',
+      conflicts: ['size', 'files'],
       describe: 'A model folder as it will be logged; every file is forecast',
+    },
+    files: {
+      type: 'string',
+      requiresArg: true,
+      conflicts: ['size', 'model'],
+      describe: 'A list of planned files, one "SIZE PATH" a line, - for standard input; # begins a comment',
+    },
+    traffic: {
+      type: 'string',
+      requiresArg: true,
+      default: '100MB',
+      describe: 'The most that all canaries together may send; a planned file below it may be tried at full size',
+    },
+    deep: {
+      type: 'boolean',
+      default: false,
+      describe: 'Measure time-outs by paced requests, which takes minutes',
+    },
+    'training-time': {
+      type: 'string',
+      requiresArg: true,
+      describe: 'How long after now the upload begins, for logins that expire: 8h',
     },
     as: {
       choices: ['log_model', 'log_artifact'],
@@ -53,6 +80,9 @@ export default defineCommand<Arguments>({
     const needed: Needed = {
       ...neededOf(args, context),
       orphanAgeMs: 0,
+      trafficBytes: parseSize('--traffic', args.traffic),
+      deep: args.deep,
+      ...(args.trainingTime === undefined ? {} : { trainingMs: parseTime('--training-time', args.trainingTime) }),
       ...(args.experiment === undefined ? {} : { experiment: args.experiment }),
       ...(args.run === undefined ? {} : { runId: args.run }),
       ...(planned ? { planned } : {}),
@@ -81,7 +111,7 @@ export default defineCommand<Arguments>({
     const { results } = session
     return {
       checks: results.checks,
-      limits: results.limits.map(({ kind, ...limit }) => limit),
+      limits: results.limits.map(({ kind, remedy, ...limit }) => ({ ...limit, remedy: remedy(undefined) })),
       ...(rows ? { forecast: rows } : {}),
       covered: coveredBy(session, args.require),
     }

@@ -1,17 +1,22 @@
-import { opendir, realpath, stat } from 'node:fs/promises'
+import { opendir, readFile, realpath, stat } from 'node:fs/promises'
 import { join, posix, sep } from 'node:path'
+import { text as textOf } from 'node:stream/consumers'
 import { Trouble } from '../errors.ts'
 import type { PlannedFile, PlannedUpload } from '../needs/declarations.ts'
 import { parseSize } from './sizes.ts'
 
-/** What `--size` or `--model` announce; undefined when neither was given. @throws Trouble `usage` */
+/** What `--size`, `--model` or `--files` announce; undefined when neither was given. @throws Trouble `usage` */
 export const plannedUpload = async (args: {
   size?: string
   model?: string
+  files?: string
   as: PlannedUpload['as']
 }): Promise<PlannedUpload | undefined> => {
   if (args.size !== undefined) return summed([{ path: 'planned file', bytes: parseSize('--size', args.size) }], args.as)
-  if (args.model !== undefined) return summed(await filesBelow(args.model, args.as), args.as)
+  if (args.model !== undefined) {
+    return { ...summed(await filesBelow(args.model, args.as), args.as), dir: args.model }
+  }
+  if (args.files !== undefined) return summed(listed(args.files, await readList(args.files)), args.as)
   return undefined
 }
 
@@ -21,6 +26,34 @@ const summed = (files: readonly PlannedFile[], as: PlannedUpload['as']): Planned
   total: files.reduce((sum, { bytes }) => sum + bytes, 0),
   as,
 })
+
+const readList = async (file: string): Promise<string> => {
+  try {
+    return file === '-' ? await textOf(process.stdin) : await readFile(file, 'utf8')
+  } catch (error) {
+    const todo = 'Give --files a text file with a line "SIZE PATH" for each planned file'
+    throw new Trouble({ kind: 'usage', what: `cannot read ${file}`, why: (error as Error).message, todo })
+  }
+}
+
+/** One "SIZE PATH" a line, as `du -ab` prints it; the path may hold spaces. @throws Trouble `usage` */
+const listed = (file: string, list: string): PlannedFile[] => {
+  const wrong = (why: string): Trouble =>
+    new Trouble({
+      kind: 'usage',
+      what: `cannot use the list ${file}`,
+      why,
+      todo: 'Write a size and a path on each line, such as: 20GiB weights/model.safetensors',
+    })
+  const files = list.split(/\r?\n/).flatMap((line, index): PlannedFile[] => {
+    if (/^\s*(#|$)/.test(line)) return []
+    const [, size = '', path = ''] = /^\s*(\S+)\s+(\S.*?)\s*$/.exec(line) ?? []
+    if (path === '') throw wrong(`line ${index + 1} has not both a size and a path`)
+    return [{ path, bytes: parseSize(`line ${index + 1} of --files`, size) }]
+  })
+  if (files.length === 0) throw wrong('it names no file')
+  return files
+}
 
 const unusable = (dir: string, why: string, todo: string): Trouble =>
   new Trouble({ kind: 'usage', what: `cannot plan an upload of ${dir}`, why, todo })

@@ -1,5 +1,5 @@
 /** Every need that a check can ask for: name, cost, scope and figures. How each is opened stands in the other files of this folder. */
-import type { Gap } from '../check.ts'
+import type { Gap, RouteKind } from '../check.ts'
 import { need } from '../check.ts'
 import type { HostMemory, TempFolder } from '../host/types.ts'
 import type { ModelFile } from '../mlflow/mlmodel.ts'
@@ -7,7 +7,7 @@ import type { Route } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import type { LoggedModel, Settings, Target, Tracking } from '../mlflow/types.ts'
 import type { MultipartCanary } from '../probes/multipart-canary.ts'
-import type { BodyLimit, Reach } from '../probes/types.ts'
+import type { BodyLimit, Reach, Transfer } from '../probes/types.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
 
 /** A file that is going to be uploaded. `path` is relative to the artifact root; `bytes` in bytes. */
@@ -43,8 +43,12 @@ export interface PlannedUpload {
   readonly total: number
   /** What will be called: `log_model` writes a full copy to the client's temp folder first. */
   readonly as: 'log_model' | 'log_artifact'
+  /** The model folder that `--model` names. */
+  readonly dir?: string
 }
 
+/** `--training-time` in milliseconds: how long after now the upload begins. Not applicable where it is not given. */
+export const trainingTime = need<number>()({ name: 'trainingTime', touches: 'nothing', scope: 'run', facts: {} })
 export const settings = need<Settings>()({ name: 'settings', touches: 'nothing', scope: 'run', facts: {} })
 export const plannedUpload = need<PlannedUpload>()({
   name: 'plannedUpload',
@@ -165,4 +169,11 @@ export const multipartCanary = need<MultipartCanary>()({
   touches: 'writes',
   scope: 'target',
   facts: {},
+})
+/** What canaries of growing size took, on each route that planned files take; without a plan, on each that files can take. */
+export const transfers = need<ReadonlyMap<RouteKind, Transfer>>()({
+  name: 'transfers',
+  touches: 'writes',
+  scope: 'target',
+  facts: { uplink: 'bytesPerSecond', relay: 'bytesPerSecond', relayFixed: 'ms', canaryBytes: 'bytes' },
 })

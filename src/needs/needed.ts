@@ -12,6 +12,12 @@ export interface Needed {
   /** Where a check's upload would go when it goes to an existing run. */
   readonly runId?: string
   readonly planned?: PlannedUpload
+  /** `--training-time`, in milliseconds. */
+  readonly trainingMs?: number
+  /** `--traffic`: the most bytes that all canaries together may send. */
+  readonly trafficBytes?: number
+  /** `--deep`: paced requests that take minutes are allowed. */
+  readonly deep?: boolean
   /** `--from` or `--against`. */
   readonly localDir?: string
   /** Milliseconds. */

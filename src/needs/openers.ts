@@ -28,6 +28,13 @@ export const openers: readonly Opener<Needed>[] = [
       facts: { plannedFiles: planned.files.length, plannedLargest: planned.largest, plannedTotal: planned.total },
     }
   }),
+  of(needs.trainingTime, async ({ context: { trainingMs } }) => {
+    if (trainingMs === undefined) throw new NotApplicable('--training-time is not given')
+    return { value: trainingMs }
+  }),
+  of(needs.transfers, async () => {
+    throw new NotApplicable('rates are not measured yet')
+  }),
   of(needs.orphanAge, async ({ context }) => ({ value: context.orphanAgeMs })),
   of(needs.tempFolder, async ({ context: { host } }) => {
     const value = await tempFolder(host)

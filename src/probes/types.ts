@@ -32,3 +32,52 @@ export interface BodyLimit {
   /** The number of requests made. */
   readonly requests: number
 }
+
+/** One canary on the way that planned files take, sent whole, or as far as it got. Times in milliseconds, sizes in bytes. */
+export interface TransferTry {
+  readonly bytes: number
+  /** 1 where the whole goes in one request. */
+  readonly parts: number
+  /** From the first byte of the body to the last one handed to the network. */
+  readonly bodyMs: number
+  /** From there to the first byte of the answer: the silence that a read time-out counts. Absent when it did not get so far. */
+  readonly answerMs?: number
+  /** The longest pause in which the other side took nothing. */
+  readonly stallMs: number
+  readonly status?: number
+  /** Set when it did not get through. */
+  readonly failed?: TransferFailure
+}
+
+export interface TransferFailure {
+  /** `status`: refused by an answer. `closed`: the other side closed the connection, or reset it. `silent`: no answer for as long as MLflow would wait. */
+  readonly how: 'status' | 'closed' | 'silent'
+  readonly status?: number
+  /** Who answered, by its `server` header or its page. */
+  readonly by?: string
+  /** Whether the body was still being sent, or the answer waited for. */
+  readonly during: 'body' | 'answer'
+  /** From the first byte of the body to the failure. */
+  readonly afterMs: number
+  /** Of the body. */
+  readonly sentBytes: number
+  /** One sentence without a full stop. */
+  readonly why: string
+}
+
+/** A straight line through what canaries of growing size took: `fixedMs` and then so many bytes a second. */
+export interface Rate {
+  readonly fixedMs: number
+  readonly bytesPerSecond: number
+}
+
+/** What canaries measured on one route. */
+export interface Transfer {
+  readonly tries: readonly TransferTry[]
+  /** From this machine to the first one that takes the whole body. */
+  readonly uplink?: Rate
+  /** What the server takes between a body's last byte and its answer, most of it the way to its store. Only where whole files go through the server. */
+  readonly relay?: Rate
+  /** True when the time grows faster than the size, as on servers that copy the body again for each piece (MLflow 3.3 to 3.11). */
+  readonly quadratic?: boolean
+}

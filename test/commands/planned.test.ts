@@ -25,7 +25,7 @@ test('every file below the folder, with its path from there', async () => {
     { path: 'code/a.py', bytes: 3 },
     { path: 'MLmodel', bytes: 1 },
   ]
-  expect(await planned()).toEqual({ files, largest: 3, total: 4, as: 'log_model' })
+  expect(await planned()).toEqual({ files, largest: 3, total: 4, as: 'log_model', dir: model })
 })
 
 test('linked files count by what they point to, linked folders where the copy follows them', async () => {
@@ -77,4 +77,30 @@ test.each(['nowhere', 'model/file'])('no folder at all: %s', async (name) => {
 test('a link that points nowhere cannot be copied', async () => {
   await symlink('gone', join(model, 'link'))
   await expect(planned()).rejects.toMatchObject({ kind: 'usage', why: /ENOENT/ })
+})
+
+test('a list of sizes and paths, with comments, spaces in names and units', async () => {
+  const list = join(scratch, 'list')
+  await writeFile(list, '# planned\n2KiB weights/a b.bin\r\n\n  5\tMLmodel\n')
+  const files = [
+    { path: 'weights/a b.bin', bytes: 2048 },
+    { path: 'MLmodel', bytes: 5 },
+  ]
+  expect(await plannedUpload({ files: list, as: 'log_model' })).toMatchObject({ files, largest: 2048, total: 2053 })
+})
+
+test.each([
+  ['', 'it names no file'],
+  ['5 a\n7\n', 'line 2 has not both a size and a path'],
+  ['much a\n', 'it is not understood'],
+])('a list that cannot be used: %j', async (text, why) => {
+  const list = join(scratch, 'list')
+  await writeFile(list, text)
+  await expect(plannedUpload({ files: list, as: 'log_model' })).rejects.toMatchObject({ kind: 'usage', why })
+})
+
+test('a list that is not there', async () => {
+  await expect(plannedUpload({ files: join(scratch, 'gone'), as: 'log_model' })).rejects.toMatchObject({
+    kind: 'usage',
+  })
 })
