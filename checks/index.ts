@@ -7,9 +7,12 @@ import memory from './host/memory.ts'
 import tempDisk from './host/temp-disk.ts'
 import modelStatus from './model/status.ts'
 import reach from './network/reach.ts'
+import stability from './network/stability.ts'
 import storeReach from './network/store-reach.ts'
+import transfer from './network/transfer.ts'
 import bodyLimit from './proxy/body-limit.ts'
 import artifactRoute from './server/artifact-route.ts'
+import leftovers from './store/leftovers.ts'
 import multipart from './store/multipart.ts'
 
 export const checks: readonly Check[] = [
@@ -20,6 +23,9 @@ export const checks: readonly Check[] = [
   artifactRoute,
   bodyLimit,
   multipart,
+  leftovers,
+  transfer,
+  stability,
   missingFiles,
   sizeMismatch,
   unfinishedUploads,

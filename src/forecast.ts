@@ -1,63 +1,191 @@
 /**
- * The forecast: a pure fold of planned files, the route and the limits that the checks yielded. It repeats no check's
- * judgement, and it never says more than was looked at.
+ * The forecast: a pure fold of planned files, the route, what canaries took, and the limits that the checks yielded. It
+ * repeats no check's judgement, and it never says more than was looked at.
  */
 import type { Limit, RouteKind } from './check.ts'
+import { type Estimate, estimate } from './estimate.ts'
 import type { Route } from './mlflow/route.ts'
 import { routeFor } from './mlflow/route.ts'
 import type { PlannedFile, PlannedUpload } from './needs/declarations.ts'
-import type { ForecastRow } from './report.ts'
-import { bytes, exactBytes } from './words.ts'
-
-const inBytes = (limit: Limit): number | undefined => ('bytes' in limit.max ? limit.max.bytes : undefined)
-
-/** What one file is compared with: its own size, or that of the whole upload. */
-const weighed = (limit: Limit, file: PlannedFile, plan: PlannedUpload, route: RouteKind, r: Route): number => {
-  if (limit.scope === 'total') return plan.total
-  // A request carries the whole file, except on the routes that cut it into parts.
-  if (limit.scope === 'request' && route === 'signed-parts') return Math.min(file.bytes, r.multipartChunk)
-  return file.bytes
-}
-
-const applies = (limit: Limit, route: RouteKind): boolean => limit.routes === undefined || limit.routes.includes(route)
+import type { Transfer } from './probes/types.ts'
+import type { ForecastRow, Verdict } from './report.ts'
+import { bytes, duration, exactBytes } from './words.ts'
 
 export interface ForecastOptions {
   readonly plan: PlannedUpload
   readonly route: Route
   readonly limits: readonly Limit[]
+  readonly transfers?: ReadonlyMap<RouteKind, Transfer>
+  /** `--training-time` in milliseconds. */
+  readonly trainingMs?: number
+  /** Why larger bodies than were sent cannot be judged: nothing on the way judges a declared size. */
+  readonly unjudged?: string
   /** Ids of the checks that gave no answer (blocked, crashed, left out, not allowed to write): without them no file can be said to pass. */
   readonly unknown: readonly string[]
 }
 
-export const forecast = ({ plan, route, limits, unknown }: ForecastOptions): ForecastRow[] =>
-  plan.files.map((file) => {
+/** A predicted time within so much of a limit, either way, may fall on either side of it. */
+const margin = 0.15
+/** A request that arrives with a smaller chance than this is a risk. */
+const likely = 0.95
+
+const applies = (limit: Limit, route: RouteKind): boolean => limit.routes === undefined || limit.routes.includes(route)
+
+/** Hops whose limits a canary of the full size has met already. */
+const met = (limit: Limit): boolean => limit.scope !== 'total' && limit.hop !== 'host' && limit.hop !== 'client'
+
+/** What the whole upload weighs and takes, worked out once for all files. */
+interface Whole {
+  readonly bytes: number
+  readonly ms: number
+}
+
+/** What one file is compared with, in the limit's own unit; undefined where that is not known. */
+const weighed = (
+  limit: Limit,
+  file: PlannedFile,
+  kind: RouteKind,
+  whole: Whole,
+  took: Estimate | undefined,
+  r: Route,
+): number | undefined => {
+  if ('bytes' in limit.max) {
+    if (limit.scope === 'total') return whole.bytes
+    // A request carries the whole file, except on the routes that cut it into parts.
+    if (limit.scope === 'request' && kind === 'signed-parts') return Math.min(file.bytes, r.multipartChunk)
+    return file.bytes
+  }
+  if (limit.scope === 'total') return whole.ms
+  if (took === undefined) return undefined
+  if (limit.scope === 'body') return took.bodyMs
+  if (limit.scope === 'answer') return took.answerMs
+  // A body that flows steadily makes no pause.
+  return limit.scope === 'idle' ? 0 : took.bodyMs + took.answerMs
+}
+
+const maxOf = (limit: Limit): number => ('bytes' in limit.max ? limit.max.bytes : limit.max.ms)
+
+/** Whether the file breaks the limit: surely, perhaps, or not. Sizes are exact, predicted times are not. */
+const breaks = (limit: Limit, value: number, took: Estimate | undefined): 'surely' | 'perhaps' | undefined => {
+  const max = maxOf(limit)
+  if ('bytes' in limit.max) return value > max ? (limit.basis === 'measured' ? 'surely' : 'perhaps') : undefined
+  if (value <= max * (1 - margin)) return undefined
+  const sure = limit.basis === 'measured' && value > max * (1 + margin)
+  return sure && !(took?.blurred === true && limit.scope === 'answer') ? 'surely' : 'perhaps'
+}
+
+interface Broken {
+  readonly limit: Limit
+  readonly value: number
+  readonly how: 'surely' | 'perhaps'
+}
+
+/** What is met first: a full disk before the upload, then what refuses a size, then what loses patience. */
+const before = (a: Broken, b: Broken): number =>
+  Number(a.how === 'perhaps') - Number(b.how === 'perhaps') ||
+  Number('ms' in a.limit.max) - Number('ms' in b.limit.max) ||
+  maxOf(a.limit) - maxOf(b.limit)
+
+const inWords = (limit: Limit, value: number): string => ('bytes' in limit.max ? bytes(value) : duration(value))
+const maxInWords = (limit: Limit): string =>
+  'bytes' in limit.max ? exactBytes(limit.max.bytes) : duration(limit.max.ms)
+
+export const forecast = (options: ForecastOptions): ForecastRow[] => {
+  const { plan, route, limits, transfers, unknown } = options
+  const estimates = plan.files.map((file) => {
+    const transfer = transfers?.get(routeFor(route, file.bytes))
+    return transfer && estimate(transfer, file.bytes)
+  })
+  // MLflow sends one file after the other.
+  const sending = estimates.reduce((sum, took) => sum + (took ? took.bodyMs + took.answerMs : 0), 0)
+  const whole: Whole = { bytes: plan.total, ms: (options.trainingMs ?? 0) + sending }
+  return plan.files.map((file, index): ForecastRow => {
+    const took = estimates[index]
     const kind = routeFor(route, file.bytes)
-    const row = { path: file.path, bytes: file.bytes, route: kind }
-    const broken = limits
-      .filter((limit) => applies(limit, kind))
-      .flatMap((limit) => {
-        const max = inBytes(limit)
-        return max !== undefined && weighed(limit, file, plan, kind, route) > max ? [{ limit, max }] : []
+    const seconds = took && Number(((took.bodyMs + took.answerMs) / 1000).toPrecision(3))
+    const row = { path: file.path, bytes: file.bytes, route: kind, ...(seconds !== undefined && { seconds }) }
+    const [first] = limits
+      .filter((limit) => applies(limit, kind) && !(took?.tried === true && met(limit)))
+      .flatMap((limit): Broken[] => {
+        const value = weighed(limit, file, kind, whole, took, route)
+        const how = value === undefined ? undefined : breaks(limit, value, took)
+        return value === undefined || how === undefined ? [] : [{ limit, value, how }]
       })
-      .sort((a, b) => a.max - b.max)
-    const [tightest] = broken
-    if (tightest) {
-      const { limit, max } = tightest
+      .sort(before)
+    if (first) {
+      const { limit, value, how } = first
+      const unit: 'bytes' | 'ms' = 'bytes' in limit.max ? 'bytes' : 'ms'
       return {
         ...row,
-        verdict: limit.basis === 'measured' ? 'fails' : 'at-risk',
+        verdict: how === 'surely' ? 'fails' : 'at-risk',
         hop: limit.hop,
-        limit: { setting: limit.setting, max, unit: 'bytes' },
-        because: `${bytes(weighed(limit, file, plan, kind, route))} against ${limit.setting} of ${exactBytes(max)}: ${limit.because}`,
-        remedy: limit.remedy(weighed(limit, file, plan, kind, route)),
+        limit: { setting: limit.setting, max: maxOf(limit), unit },
+        because: `${inWords(limit, value)} against ${limit.setting} of ${maxInWords(limit)}: ${limit.because}`,
+        remedy: limit.remedy(unit === 'ms' ? Math.ceil(value * 1.25) : value),
       }
     }
-    return {
-      ...row,
-      verdict: 'unknown',
-      because:
-        unknown.length > 0
-          ? `not every hop was looked at; these checks gave no answer: ${unknown.join(', ')}`
-          : 'it fits under every size limit that was found; time-outs and transfer rates are not measured by this version',
-    }
+    const transfer = transfers?.get(kind)
+    return { ...row, ...unlimited(file, took, transfer, options, unknown) }
   })
+}
+
+/** No limit that was found stands in the way. */
+const unlimited = (
+  file: PlannedFile,
+  took: Estimate | undefined,
+  transfer: Transfer | undefined,
+  { unjudged }: ForecastOptions,
+  unknown: readonly string[],
+): { verdict: Verdict; because: string; hop?: string } => {
+  const failed = transfer?.tries.find(
+    (one) => one.failed !== undefined && one.bytes <= file.bytes && one.bytes > (took?.largest ?? -1),
+  )
+  if (failed?.failed) {
+    return {
+      verdict: 'fails',
+      hop: 'network',
+      because: `a canary of ${exactBytes(failed.bytes)} did not get through: ${failed.failed.why}`,
+    }
+  }
+  if (unknown.length > 0) {
+    return {
+      verdict: 'unknown',
+      because: `not every hop was looked at; these checks gave no answer: ${unknown.join(', ')}`,
+    }
+  }
+  if (took === undefined || transfer === undefined) {
+    return {
+      verdict: 'unknown',
+      because: `it fits under every size limit that was found, but no canary was sent on this route${transfer?.objection === undefined ? '' : ` (${transfer.objection})`}, so what it takes is not known`,
+    }
+  }
+  if (!took.tried && transfer.objection !== undefined) {
+    return { verdict: 'unknown', because: `no large canary was sent: ${transfer.objection}` }
+  }
+  const times = `${duration(took.bodyMs + took.answerMs)}: ${duration(took.bodyMs)} to send it and ${duration(took.answerMs)} until the answer`
+  if (took.tried) {
+    const how = took.largest === file.bytes ? 'a canary of exactly this size' : 'a larger canary'
+    return { verdict: 'passes', because: `${how} got through; expected ${times}` }
+  }
+  if (unjudged !== undefined) {
+    return { verdict: 'unknown', because: `${unjudged}, and no canary above ${bytes(took.largest)} was sent` }
+  }
+  const chance = survival(transfer, file.bytes)
+  const extrapolated = `expected ${times}, by canaries of up to ${bytes(took.largest)}`
+  if (chance < likely) {
+    return {
+      verdict: 'at-risk',
+      hop: 'network',
+      because: `connections break by accident: a request of this size arrives unbroken with a chance of ${Math.round(chance * 100)} %, parts that are sent again when they are lost all arrive; ${extrapolated}`,
+    }
+  }
+  return { verdict: 'passes', because: `it fits under every limit that was found; ${extrapolated}` }
+}
+
+/** The chance that a request of so many bytes meets none of the accidents that canaries met, if they come at random. */
+const survival = ({ tries }: Transfer, size: number): number => {
+  const largest = tries.reduce((most, { failed, bytes: sent }) => (failed ? most : Math.max(most, sent)), 0)
+  const accidents = tries.filter(({ failed, bytes: sent }) => failed !== undefined && sent <= largest).length
+  const sent = tries.reduce((sum, one) => sum + (one.failed?.sentBytes ?? one.bytes), 0)
+  return sent === 0 ? 1 : Math.exp((-size * accidents) / sent)
+}

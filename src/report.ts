@@ -55,6 +55,29 @@ export interface ForecastRow {
   readonly remedy?: Remedy
 }
 
+/** How far uploads get on one route. */
+export interface Reach {
+  /** The smallest size that takes this route, in bytes. */
+  readonly from: number
+  /** The largest that gets through, in bytes; absent when not even the smallest does. */
+  readonly bytes?: number
+  readonly route: RouteKind
+  /** What is in the way of the next byte; absent when nothing was found. */
+  readonly because?: string
+  readonly hop?: string
+  readonly limit?: NonNullable<ForecastRow['limit']>
+  readonly remedy?: Remedy
+}
+
+/** Without a plan: how large a file and a model may be. */
+export interface Capacity {
+  /** One entry where all files take one route, two where files from a size on go in parts. */
+  readonly files: readonly Reach[]
+  /** Absent when no file gets through. */
+  readonly largestFile?: Reach
+  readonly largestModel?: Reach
+}
+
 export type StepState = 'planned' | 'applied' | 'verified' | 'unverified' | 'failed' | 'declined'
 export const stepStates: readonly StepState[] = ['planned', 'applied', 'verified', 'unverified', 'failed', 'declined']
 
@@ -111,6 +134,7 @@ export interface Report {
   readonly checks: readonly CheckReport[]
   readonly limits?: readonly ReportedLimit[]
   readonly forecast?: readonly ForecastRow[]
+  readonly capacity?: Capacity
   readonly steps?: readonly Step[]
   readonly covered: Covered
   readonly units: Readonly<Record<string, Unit>>

@@ -104,6 +104,18 @@ const forecastRow = object(
   },
 )
 
+const reach = object(
+  { from: amount, route: oneOf(routes) },
+  {
+    bytes: amount,
+    because: text,
+    hop: oneOf(hops),
+    limit: object({ setting: text, max: amount, unit: oneOf(['bytes', 'ms']) }),
+    remedy,
+  },
+)
+const capacity = object({ files: list(reach) }, { largestFile: reach, largestModel: reach })
+
 const step = object(
   {
     target: text,
@@ -158,6 +170,7 @@ export const reportSchema = (checks: readonly Check[]): Schema => ({
       trouble: object({ kind: text, what: text, why: text, todo: text }),
       limits: list(limit),
       forecast: list(forecastRow),
+      capacity,
       steps: list(step),
     },
   ),

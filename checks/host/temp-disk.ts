@@ -1,5 +1,5 @@
 import { defineCheck } from '../../src/check.ts'
-import { plannedUpload, tempFolder } from '../../src/needs/declarations.ts'
+import { calling, plannedUpload, tempFolder } from '../../src/needs/declarations.ts'
 import { bytes, count, exactBytes } from '../../src/words.ts'
 
 /** Room to ask for, over the size of the model: environment files, block rounding, and what else writes there meanwhile. */
@@ -14,7 +14,7 @@ export default defineCheck({
   severity: 'error',
   on: ['check'],
   needs: [tempFolder],
-  wants: [plannedUpload],
+  wants: [plannedUpload, calling],
   facts: { folder: 'text', free: 'bytes', needed: 'bytes', freeInodes: 'count', files: 'count' },
   explain: {
     measures:
@@ -24,7 +24,7 @@ export default defineCheck({
     remedy:
       'Point TMPDIR at a folder on a disk with enough room before the training process starts. A folder that TMPDIR names but that cannot be written to is passed over by Python without a word.',
   },
-  async *run({ tempFolder: temp, plannedUpload: plan }) {
+  async *run({ tempFolder: temp, plannedUpload: plan, calling }) {
     const at = temp.path
     const room = {
       folder: temp.path,
@@ -52,6 +52,19 @@ export default defineCheck({
         remedy: { text: `Make ${path} writable, or point ${from} at a folder that is.` },
       }
     }
+    const as = plan?.as ?? calling
+    if (as === 'log_model') {
+      yield {
+        kind: 'limit',
+        hop: 'host',
+        setting: 'TMPDIR',
+        scope: 'total',
+        max: { bytes: temp.free },
+        basis: 'measured',
+        because: `log_model first writes a full copy to ${temp.path}, where ${bytes(temp.free)} are free`,
+        remedy: elsewhere,
+      }
+    }
     if (plan === undefined) {
       if (temp.free >= nearlyFull) return
       yield {
@@ -65,16 +78,6 @@ export default defineCheck({
       return
     }
     if (plan.as !== 'log_model') return
-    yield {
-      kind: 'limit',
-      hop: 'host',
-      setting: 'TMPDIR',
-      scope: 'total',
-      max: { bytes: temp.free },
-      basis: 'measured',
-      because: `log_model first writes a full copy to ${temp.path}, where ${bytes(temp.free)} are free`,
-      remedy: () => elsewhere(plan.total),
-    }
     const needed = Math.ceil(plan.total * margin)
     const facts = { ...room, needed, files: plan.files.length }
     if (plan.total > temp.free) {

@@ -1,9 +1,15 @@
+import { capacity } from '../capacity.ts'
 import { Trouble } from '../errors.ts'
-import { forecast } from '../forecast.ts'
-import { route as routeNeed, target as targetNeed } from '../needs/declarations.ts'
+import { type ForecastOptions, forecast } from '../forecast.ts'
+import {
+  bodyLimit as bodyLimitNeed,
+  route as routeNeed,
+  target as targetNeed,
+  transfers as transfersNeed,
+} from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
 import { settingsOf } from '../needs/openers.ts'
-import type { ForecastRow } from '../report.ts'
+import type { Capacity, ForecastRow } from '../report.ts'
 import { defineCommand } from './command.ts'
 import { plannedUpload } from './planned.ts'
 import { coveredBy, neededOf, openSession } from './session.ts'
@@ -80,6 +86,7 @@ export default defineCommand<Arguments>({
     const needed: Needed = {
       ...neededOf(args, context),
       orphanAgeMs: 0,
+      as: args.as,
       trafficBytes: parseSize('--traffic', args.traffic),
       deep: args.deep,
       ...(args.trainingTime === undefined ? {} : { trainingMs: parseTime('--training-time', args.trainingTime) }),
@@ -90,14 +97,25 @@ export default defineCommand<Arguments>({
     refuseWrongSettings(needed)
     const session = openSession('check', needed, args, context)
     let rows: ForecastRow[] | undefined
+    let turned: Capacity | undefined
     try {
       await session.once()
       const look = await session.look(undefined)
       await session.keep(look)
       const route = await look.opened(routeNeed)
-      if (planned && route) {
-        const { limits } = session.results
-        rows = forecast({ plan: planned, route, limits, unknown: session.unanswered() })
+      if (route) {
+        const measured = await look.opened(transfersNeed)
+        const declared = await look.opened(bodyLimitNeed)
+        const known: Omit<ForecastOptions, 'plan'> = {
+          route,
+          limits: session.results.limits,
+          unknown: session.unanswered(),
+          ...(measured && { transfers: measured }),
+          ...(needed.trainingMs !== undefined && { trainingMs: needed.trainingMs }),
+          ...(declared?.unmeasured !== undefined && { unjudged: declared.unmeasured }),
+        }
+        if (planned) rows = forecast({ ...known, plan: planned })
+        else turned = capacity({ ...known, as: args.as })
       }
       const assumed = (await look.opened(targetNeed))?.assumed
       if (assumed !== undefined) {
@@ -113,6 +131,7 @@ export default defineCommand<Arguments>({
       checks: results.checks,
       limits: results.limits.map(({ kind, remedy, ...limit }) => ({ ...limit, remedy: remedy(undefined) })),
       ...(rows ? { forecast: rows } : {}),
+      ...(turned ? { capacity: turned } : {}),
       covered: coveredBy(session, args.require),
     }
   },

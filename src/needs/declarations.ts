@@ -56,6 +56,8 @@ export const plannedUpload = need<PlannedUpload>()({
   scope: 'run',
   facts: { plannedFiles: 'count', plannedLargest: 'bytes', plannedTotal: 'bytes' },
 })
+/** What will be called, whatever is planned. */
+export const calling = need<PlannedUpload['as']>()({ name: 'calling', touches: 'nothing', scope: 'run', facts: {} })
 export const tempFolder = need<TempFolder>()({
   name: 'tempFolder',
   touches: 'nothing',
@@ -176,4 +178,15 @@ export const transfers = need<ReadonlyMap<RouteKind, Transfer>>()({
   touches: 'writes',
   scope: 'target',
   facts: { uplink: 'bytesPerSecond', relay: 'bytesPerSecond', relayFixed: 'ms', canaryBytes: 'bytes' },
+})
+/** What earlier runs of this user left when they were killed, and what came of removing it. */
+export interface Leftovers {
+  readonly removed: readonly string[]
+  readonly failed: readonly { readonly path: string; readonly why: string }[]
+}
+export const leftovers = need<Leftovers>()({
+  name: 'leftovers',
+  touches: 'writes',
+  scope: 'target',
+  facts: { removedCanaries: 'count' },
 })

@@ -12,6 +12,8 @@ export interface Needed {
   /** Where a check's upload would go when it goes to an existing run. */
   readonly runId?: string
   readonly planned?: PlannedUpload
+  /** `--as`: what will be called. */
+  readonly as?: PlannedUpload['as']
   /** `--training-time`, in milliseconds. */
   readonly trainingMs?: number
   /** `--traffic`: the most bytes that all canaries together may send. */

@@ -6,6 +6,7 @@ import { tempFolder } from '../host/temp.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { readSettings } from '../mlflow/settings.ts'
 import { openTracking } from '../mlflow/tracking.ts'
+import { leftoversOpener } from './canaries.ts'
 import * as needs from './declarations.ts'
 import type { Needed } from './needed.ts'
 import type { Opener } from './opener.ts'
@@ -13,6 +14,7 @@ import { opener } from './opener.ts'
 import { bodyLimitOpener, multipartCanaryOpener, storeReachOpener, trackingReachOpener } from './probed.ts'
 import { listingOpener, localTreeOpener, modelFilesOpener, storeOpener, unfinishedUploadsOpener } from './stored.ts'
 import { loggedModelOpener, routeOpener, targetOpener } from './tracked.ts'
+import { transfersOpener } from './transferred.ts'
 
 const of = <V, F extends Facts>(
   need: Need<string, V, F>,
@@ -32,9 +34,7 @@ export const openers: readonly Opener<Needed>[] = [
     if (trainingMs === undefined) throw new NotApplicable('--training-time is not given')
     return { value: trainingMs }
   }),
-  of(needs.transfers, async () => {
-    throw new NotApplicable('rates are not measured yet')
-  }),
+  of(needs.calling, async ({ context: { as = 'log_model' } }) => ({ value: as })),
   of(needs.orphanAge, async ({ context }) => ({ value: context.orphanAgeMs })),
   of(needs.tempFolder, async ({ context: { host } }) => {
     const value = await tempFolder(host)
@@ -88,6 +88,8 @@ export const openers: readonly Opener<Needed>[] = [
   unfinishedUploadsOpener,
   bodyLimitOpener,
   multipartCanaryOpener,
+  leftoversOpener,
+  transfersOpener,
 ]
 
 /** Settings as MLflow resolves them, with what the command line says on top. @throws Trouble `usage` or `unsupported` */

@@ -5,6 +5,7 @@ import { bodyLimit as probeBodyLimit } from '../probes/body-limit.ts'
 import { multipartCanary as runMultipartCanary } from '../probes/multipart-canary.ts'
 import { reach } from '../probes/reach.ts'
 import type { Reach } from '../probes/types.ts'
+import { keeper } from './canaries.ts'
 import {
   bodyLimit,
   multipartCanary,
@@ -73,13 +74,9 @@ export const bodyLimitOpener = opener(bodyLimit, async ({ context, open, signal 
   }
 })
 
-export const multipartCanaryOpener = opener(
-  multipartCanary,
-  async ({ context, open, signal, onClose }: Opening<Needed>) => {
-    await open(target)
-    // A container with a random user id has no entry in /etc/passwd, and `userInfo` throws there.
-    const owner = context.host.env.USER || String(process.getuid?.() ?? 'unknown')
-    const value = await runMultipartCanary(await open(store), { owner, signal, onCleanup: onClose })
-    return { value, facts: {} }
-  },
-)
+export const multipartCanaryOpener = opener(multipartCanary, async (opening: Opening<Needed>) => {
+  const { open, signal } = opening
+  await open(target)
+  const { upload } = keeper(opening)
+  return { value: await runMultipartCanary(await open(store), { signal, begin: upload }), facts: {} }
+})

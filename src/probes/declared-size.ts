@@ -1,16 +1,11 @@
 import { performance } from 'node:perf_hooks'
 import { type Connection, type ConnectionOptions, openConnection } from './connection.ts'
+import { type Answer, answerIn, headBytes, isComplete, pageBytes, requestHead, withoutNews } from './http-answer.ts'
 
 /** What came back for a declared size, before any byte of a body was sent. */
 export type Reply =
   | { readonly kind: 'continue'; readonly ms: number }
-  | {
-      readonly kind: 'status'
-      readonly status: number
-      readonly server?: string
-      readonly page: string
-      readonly ms: number
-    }
+  | (Answer & { readonly kind: 'status'; readonly ms: number })
   /** The connection was closed with nothing said, or with something that is not HTTP. */
   | { readonly kind: 'closed'; readonly ms: number }
   /** Nothing within the time given. */
@@ -52,11 +47,7 @@ const head = (url: URL, bytes: number, connection: Connection, options: DeclareO
     'content-length': String(bytes),
     ...(options.expects !== false && { expect: '100-continue' }),
   }
-  const lines = Object.entries(headers).map(([name, value]) => {
-    if (/[^\x20-\x7e]/.test(value)) throw new RangeError(`the header ${name} holds what no header may hold`)
-    return `${name}: ${value}`
-  })
-  return `POST ${connection.absolute ? url.href : `${url.pathname}${url.search}`} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`
+  return requestHead('POST', connection.absolute ? url.href : `${url.pathname}${url.search}`, headers)
 }
 
 const exchange = (
@@ -78,47 +69,13 @@ const exchange = (
     socket.on('data', (chunk: Buffer) => {
       received += chunk.length
       text = withoutNews(text + chunk.toString('latin1'))
-      answered = reply(text, answered?.ms ?? ms())
+      const answer = answerIn(text)
+      answered = answer && { kind: 'status', ...answer, ms: answered?.ms ?? ms() }
       const interim = /^HTTP\/1\.\d 100(?!\d)/.test(text)
       if (interim && text.includes('\r\n\r\n')) resolve({ kind: 'continue', ms: ms() })
-      else if (answered && complete(text, answered.page)) resolve(answered)
+      else if (answered && isComplete(text, answered.page)) resolve(answered)
       else if (received > headBytes + pageBytes) over('closed')
     })
     socket.write(request, 'latin1')
   })
-}
-
-/** Error pages name their maker within this much; so much may the headers take before it. */
-const pageBytes = 4096
-const headBytes = 65_536
-
-/** Interim answers that decide nothing are left out: 102 Processing, 103 Early Hints. */
-const withoutNews = (text: string): string => {
-  let rest = text
-  while (/^HTTP\/1\.\d 1(?!00)\d\d(?!\d)/.test(rest) && rest.includes('\r\n\r\n'))
-    rest = rest.slice(rest.indexOf('\r\n\r\n') + 4)
-  return rest
-}
-
-/** A final answer, as soon as its headers are there. */
-const reply = (text: string, ms: number): (Reply & { kind: 'status' }) | undefined => {
-  const end = text.indexOf('\r\n\r\n')
-  const status = /^HTTP\/1\.\d (\d{3})(?!\d)/.exec(text)?.[1]
-  if (end < 0 || status === undefined || status.startsWith('1')) return undefined
-  const server = /\r\nserver:[ \t]*([^\r\n]*)/i.exec(text.slice(0, end))?.[1]
-  return {
-    kind: 'status',
-    status: Number(status),
-    page: text.slice(end + 4, end + 4 + pageBytes),
-    ms,
-    ...(server !== undefined && { server: server.replace(/[\x00-\x1f\x7f]/g, ' ').slice(0, 200) }),
-  }
-}
-
-/** Whether enough of the page is there; what ends with the connection is waited for. */
-const complete = (text: string, page: string): boolean => {
-  const head = text.slice(0, text.length - page.length)
-  const length = /\r\ncontent-length:[ \t]*(\d+)/i.exec(head)?.[1]
-  if (length !== undefined) return page.length >= Math.min(Number(length), pageBytes)
-  return page.length >= pageBytes || /\r\n0\r\n\r\n$/.test(`\r\n${page}`)
 }

@@ -80,4 +80,8 @@ export interface Transfer {
   readonly relay?: Rate
   /** True when the time grows faster than the size, as on servers that copy the body again for each piece (MLflow 3.3 to 3.11). */
   readonly quadratic?: boolean
+  /** True when the canaries were too small to tell the two hops apart; their sum is right. */
+  readonly blurred?: boolean
+  /** Why canaries beyond the first were not sent: a sentence without a full stop. */
+  readonly objection?: string
 }

@@ -7,6 +7,7 @@ import { openServer } from '../../../src/mlflow/server.ts'
 import { type MultipartCanary, multipartCanary } from '../../../src/probes/multipart-canary.ts'
 import { proxiedStore } from '../../../src/stores/proxied.ts'
 import type { Store } from '../../../src/stores/store.ts'
+import { keeping } from '../../keeping.ts'
 import { s3Sdk, shared, startSeaweed } from '../../lab/index.ts'
 import { openS3, settingsWith } from '../../stores/s3-settings.ts'
 
@@ -25,15 +26,9 @@ afterAll(() => weed.stop())
 const as = (accessKey: string, secretKey: string): Promise<Store> =>
   openS3({ ...weed.env, AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey }, `s3://${bucket}/root`)
 
-const undo: (() => Promise<void>)[] = []
+const undo: (() => Promise<void> | void)[] = []
 const fly = (store: Store): Promise<MultipartCanary> =>
-  multipartCanary(store, {
-    owner: 'lab',
-    signal: new AbortController().signal,
-    onCleanup: (act) => {
-      undo.push(act)
-    },
-  })
+  multipartCanary(store, { signal: new AbortController().signal, begin: keeping(undo, '/nonexistent').upload })
 
 const judge = async (store: Store, canary: MultipartCanary): Promise<Yielded[]> => {
   const target = { name: 'runs:/1', kind: 'run', artifactUri: store.uri } as const

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { startByPs } from '../../src/transfer/process-lock.ts'
+import { startByPs } from '../../src/host/process.ts'
 
 afterEach(() => vi.unstubAllEnvs())
 

@@ -1,0 +1,228 @@
+import { defineCheck, type Finding, type Limit, type Remedy, type RouteKind } from '../../src/check.ts'
+import { route, server, transfers } from '../../src/needs/declarations.ts'
+import { bytes, count, duration, exactBytes } from '../../src/words.ts'
+
+type Measured = typeof transfers extends { readonly is?: infer V } ? NonNullable<V> : never
+type Transfer = Measured extends ReadonlyMap<RouteKind, infer T> ? T : never
+type Try = Transfer['tries'][number]
+type Failure = NonNullable<Try['failed']>
+type Failed = Try & { readonly failed: Failure }
+
+/** Answers of a proxy whose patience is over: what they tell is a time, and another check's to judge. */
+const timeOuts: ReadonlySet<number> = new Set([408, 502, 503, 504, 522, 524])
+/** Milliseconds below which two cut connections say nothing about a time. */
+const soonest = 1000
+/** How far apart two figures may lie that are taken for the same. */
+const alike = 1.15
+
+const facts = { canary: 'bytes', passed: 'bytes', status: 'count', after: 'ms', took: 'ms' } as const
+
+export default defineCheck({
+  id: 'network/transfer',
+  title: 'Canaries of growing size get through on the way that planned files take',
+  severity: 'error',
+  on: ['check'],
+  answers: ['limits'],
+  needs: [transfers, route],
+  wants: [server],
+  facts,
+  explain: {
+    measures:
+      "Uploads noise of growing size on each route that planned files take, under the name of a canary, and removes it again: whole files through the tracking server, parts by signed addresses, parts to the store, or a file in a folder; uploads in parts are aborted and never completed. `--traffic` bounds all canaries together, and a planned file below it is tried at its full size. The last byte sent is timed apart from the answer, which shows the server's way to its store. A canary that fails is sent again, and its size closed in on. Right to delete and kept versions are asked for first.",
+    breaks:
+      'Whatever the upload would meet: a server that may not write to its store, a body limit that counts bytes as they arrive, a full disk behind the server or the proxy, connections that are cut after a time or a number of bytes. The MLflow client prints the same few words for all of them ("too many 500 error responses", "Connection aborted").',
+    remedy:
+      'The finding names the hop. Servers of MLflow 3.3 to 3.11 copy a body again for each piece that arrives; 3.12 and later do not. Where only the server knows the reason, its log has it: its credentials, its bucket and its temp folder are not visible from outside.',
+  },
+  async *run({ transfers: measured, route, server }) {
+    const inStore = server?.info.multipartUploads === true
+    for (const [kind, transfer] of measured) {
+      const at = kind === 'folder-copy' ? route.location : route.firstHop
+      yield* judged(kind, transfer, at, inStore)
+      if (transfer.objection !== undefined) {
+        yield {
+          kind: 'gap',
+          at,
+          cannot: 'see',
+          because: `${transfer.objection}, so no canary beyond the first was written, and neither rates nor limits by size are measured on this route`,
+          unexpected: false,
+          about: 'limits',
+        }
+      }
+      if (transfer.quadratic) yield growing(transfer, at)
+    }
+  },
+})
+
+const passedOf = (tries: readonly Try[]): number =>
+  tries.reduce((most, { failed, bytes: size }) => (failed === undefined ? Math.max(most, size) : most), -1)
+
+function* judged(
+  kind: RouteKind,
+  { tries }: Transfer,
+  at: string,
+  inStore: boolean,
+): Generator<Finding<typeof facts> | Limit> {
+  const passed = passedOf(tries)
+  const failed = tries.filter((one): one is Failed => one.failed !== undefined && one.bytes > passed)
+  const [first] = failed
+  if (first === undefined) return
+  const last = failed.at(-1) ?? first
+  const { failed: failure } = last
+  if (passed >= 0 && failure.status !== undefined && timeOuts.has(failure.status)) return
+  if (passed < 0 && failure.status !== undefined && timeOuts.has(failure.status) && failure.afterMs > soonest) return
+  const cause = passed < 0 ? never(kind, failure) : boundary(kind, failed, passed, inStore)
+  if (cause === undefined) return
+  const { remedy, ...limit } = cause
+  yield { kind: 'limit', basis: 'measured', routes: [kind], remedy: () => remedy, ...limit }
+  yield {
+    kind: 'finding',
+    at,
+    says: limit.because,
+    facts: {
+      canary: last.bytes,
+      ...(passed >= 0 && { passed }),
+      ...(failure.status !== undefined && { status: failure.status }),
+      after: Math.round(failure.afterMs),
+    },
+    // A limit that no planned file meets is no error; the forecast says which files do.
+    ...(passed >= 0 && { severity: 'warning' as const }),
+    remedy,
+  }
+}
+
+type Cause = Pick<Limit, 'hop' | 'setting' | 'scope' | 'max' | 'because'> & { readonly remedy: Remedy }
+
+/** Not even the smallest canary gets through. */
+const never = (kind: RouteKind, failure: Failure): Cause => {
+  const none = { scope: 'file', max: { bytes: 0 } } as const
+  if (kind !== 'proxied-put') {
+    const hop = kind === 'signed-parts' && failure.status === undefined ? 'network' : 'store'
+    return {
+      ...none,
+      hop,
+      setting: hop === 'network' ? 'host of the signed addresses' : 'store',
+      because: `no part gets through: ${failure.why}`,
+      remedy: {
+        text:
+          kind === 'signed-parts'
+            ? 'Let this machine reach the host that the server signs addresses for, or have the client send whole files through the server.'
+            : 'Mend what the store says, then run the check again.',
+        ...(kind === 'signed-parts' && { commands: ['export MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=false'] }),
+      },
+    }
+  }
+  if (failure.status === 401 || failure.status === 403) {
+    return {
+      ...none,
+      hop: 'server',
+      setting: 'permission to write artifacts',
+      because: `no artifact may be written: ${failure.why}`,
+      remedy: { text: 'Ask for EDIT permission on the experiment, or log in as a user who has it.' },
+    }
+  }
+  return {
+    ...none,
+    hop: 'relay',
+    setting: "the server's access to its store",
+    because: `not even a file of 1 KiB can be written: ${failure.why}`,
+    remedy: {
+      text: "Read the server's log: from outside, wrong or missing credentials, a bucket that is not there, a missing right to write and a full disk all look like this.",
+    },
+  }
+}
+
+const near = (values: readonly number[]): boolean => Math.max(...values) <= Math.min(...values) * alike
+
+/** Smaller canaries got through, and these did not. */
+const boundary = (kind: RouteKind, failed: readonly Failed[], passed: number, inStore: boolean): Cause | undefined => {
+  const smallest = failed.reduce((least, one) => (one.bytes < least.bytes ? one : least))
+  const { failed: failure } = smallest
+  const between = `${exactBytes(passed)} got through, and ${exactBytes(smallest.bytes)} did not: ${failure.why}`
+  if (failure.status === 413) {
+    return {
+      hop: 'proxy',
+      setting: 'request body size',
+      scope: 'request',
+      max: { bytes: passed },
+      because: between,
+      remedy: {
+        text: `Raise the request size limit of ${failure.by ?? 'what answers'}, which counts bytes as they arrive or stands behind another proxy.`,
+      },
+    }
+  }
+  const cut = failed.filter(({ failed: { how } }) => how === 'closed')
+  const times = cut.map(({ failed: { afterMs } }) => afterMs)
+  const sizes = cut.map(({ failed: { sentBytes } }) => sentBytes)
+  const differ = new Set(cut.map((one) => one.bytes)).size > 1
+  if (cut.length === failed.length && cut.length > 1) {
+    if (near(times) && Math.min(...times) >= soonest && (!near(sizes) || !differ)) {
+      const ms = Math.round(Math.min(...times))
+      return {
+        hop: 'network',
+        setting: 'how long a connection may last',
+        scope: 'request',
+        max: { ms },
+        because: `${count(cut.length, 'connection')} were cut after ${duration(ms)}, whatever had been sent by then`,
+        remedy: {
+          text: 'Look for what ends connections after that time: a worker time-out of gunicorn (mlflow server --gunicorn-opts "--timeout SECONDS"), a load balancer, a firewall.',
+        },
+      }
+    }
+    if (near(sizes) && differ && cut.every(({ failed: { during } }) => during === 'body')) {
+      const most = Math.min(...sizes)
+      return {
+        hop: 'network',
+        setting: 'bytes that one connection carries',
+        scope: 'request',
+        max: { bytes: most },
+        because: `connections were cut after some ${exactBytes(most)}, whatever the size of the file`,
+        remedy: { text: 'Look for what counts bytes on the way: a gateway, a firewall, a quota.' },
+      }
+    }
+  }
+  const disk = (hop: Limit['hop'], setting: string, text: string): Cause => ({
+    hop,
+    setting,
+    scope: 'file',
+    max: { bytes: passed },
+    because: between,
+    remedy: { text },
+  })
+  if (kind !== 'proxied-put') return disk('store', 'store', 'Mend what the store says, then run the check again.')
+  if (/nginx|openresty/i.test(failure.by ?? '')) {
+    return disk(
+      'proxy',
+      'client_body_temp_path',
+      'nginx writes each body to its own disk first, and that is full: make room at client_body_temp_path, or set proxy_request_buffering off for the artifacts.',
+    )
+  }
+  return inStore
+    ? disk(
+        'server',
+        'TMPDIR of the server',
+        'The server first writes each whole file to its temp folder: give its TMPDIR room for the largest file times the uploads at once, or have files go in parts. Its log tells whether it was that.',
+      )
+    : disk(
+        'store',
+        'disk of the server',
+        "The server's disk, where the artifacts or its temp files lie, has no room: its log tells which.",
+      )
+}
+
+const growing = ({ tries }: Transfer, at: string): Finding<typeof facts> => {
+  const [first, second] = tries
+    .filter(({ failed }) => failed === undefined)
+    .toSorted((a, b) => b.bytes - a.bytes)
+    .slice(0, 2)
+  const took = ({ bodyMs, answerMs = 0 }: Try): number => bodyMs + answerMs
+  const [large, small] = [first as Try, second as Try]
+  return {
+    kind: 'finding',
+    at,
+    severity: 'warning',
+    says: `the time grows faster than the size: ${bytes(small.bytes)} took ${duration(took(small))} and ${bytes(large.bytes)} ${duration(took(large))}, as on servers that copy the body again for each piece that arrives (MLflow 3.3 to 3.11)`,
+    facts: { canary: large.bytes, took: Math.round(took(large)) },
+    remedy: { text: 'Upgrade the server to MLflow 3.15 or later, or have large files go in parts.' },
+  }
+}

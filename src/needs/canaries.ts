@@ -1,0 +1,187 @@
+/** How what probes write is kept track of, and how what an earlier run left is removed. */
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { NotApplicable, Trouble } from '../errors.ts'
+import { statusTrouble } from '../mlflow/http-trouble.ts'
+import type { TrackingServer } from '../mlflow/server.ts'
+import { type Canary, canaryBegunAt, canaryJournal, canaryName, canaryOwner, staleAfterMs } from '../probes/canary.ts'
+import { listProxied } from '../stores/proxied-list.ts'
+import { proxiedPaths, proxiedRoot } from '../stores/proxied-location.ts'
+import type { OpenUpload, Store } from '../stores/store.ts'
+import { stateDir } from '../transfer/journal.ts'
+import { leftovers, route, server, store } from './declarations.ts'
+import type { Needed } from './needed.ts'
+import { type Opening, opener } from './opener.ts'
+
+/** A container with a random user id has no entry in /etc/passwd, and `userInfo` throws there. */
+const ownerOf = ({ env }: Needed['host']): string => canaryOwner(env.USER || String(process.getuid?.() ?? 'unknown'))
+
+const journalOf = ({ env, home }: Needed['host']) =>
+  canaryJournal(join(stateDir({ XDG_STATE_HOME: join(home, '.local', 'state'), ...env }), 'canaries'))
+
+const lookEveryMs = 400
+
+/** What a probe needs to leave nothing behind. */
+export interface Keeper {
+  readonly owner: string
+  /** A fresh name; `time` by the store's clock. */
+  name(time: number): string
+  /** Notes a canary on disk before it exists; what it gives removes canary and note, once, now or when the run ends. */
+  hold(canary: Canary, undo: () => Promise<void>): Promise<() => Promise<void>>
+  /** An upload that is aborted whatever happens. */
+  upload(of: Store, plan: { readonly sourceSize: number; readonly partSize: number }, time: number): Promise<Held>
+}
+
+export interface Held {
+  readonly upload: OpenUpload
+  end(): Promise<void>
+}
+
+export const keeper = ({
+  context: { host },
+  onClose,
+}: Pick<Opening<Pick<Needed, 'host'>>, 'context' | 'onClose'>): Keeper => {
+  const journal = journalOf(host)
+  const owner = ownerOf(host)
+  const hold: Keeper['hold'] = async (canary, undo) => {
+    let undone: Promise<void> | undefined
+    const end = (): Promise<void> => {
+      undone ??= undo().then(() => journal.remove(canary))
+      return undone
+    }
+    onClose(end)
+    await journal.add(canary)
+    return end
+  }
+  return {
+    owner,
+    name: (time) => canaryName(owner, time),
+    hold,
+    async upload(of, plan, time) {
+      let beginning: Promise<Held> | undefined
+      // An interruption while it is being begun: the end of the run waits for it.
+      onClose(async () => (await beginning?.catch(() => undefined))?.end())
+      beginning = (async () => {
+        const path = canaryName(owner, time)
+        // Without a signal: an interrupted begin might leave an upload whose id nobody knows.
+        const upload = await of.openUpload(path, plan)
+        return { upload, end: await hold({ place: of.uri, path, uploadId: upload.id }, () => upload.abort()) }
+      })()
+      return beginning
+    },
+  }
+}
+
+/** Whole canaries below a location that a tracking server serves. */
+export interface ProxiedPlace {
+  readonly place: string
+  urlOf(name: string): URL
+  /** Names in the folder itself. */
+  names(signal?: AbortSignal): Promise<readonly string[]>
+  /** A file that is not there is no error. Throws `Trouble`. */
+  remove(name: string, signal?: AbortSignal): Promise<void>
+  /** Removes what may be stored late, by looking until then; in milliseconds since the epoch. */
+  removeLate(name: string, until: number): Promise<void>
+}
+
+export const proxiedPlace = (tracked: TrackingServer, location: string): ProxiedPlace => {
+  const root = proxiedRoot(location, tracked.uri)
+  const paths = proxiedPaths(root)
+  const names = async (signal?: AbortSignal) => (await listProxied(tracked, root, signal)).map(({ name }) => name)
+  const remove = async (name: string, signal?: AbortSignal): Promise<void> => {
+    const what = `remove ${name}`
+    const { response, body } = await tracked.text('DELETE', paths.file(name), { what, ...(signal && { signal }) })
+    if (response.ok || response.status === 404) return
+    throw statusTrouble(`cannot ${what}`, new URL(tracked.uri).host, response.status, body)
+  }
+  return {
+    place: `${tracked.uri} mlflow-artifacts:/${root}`,
+    urlOf: (name) => new URL(`${tracked.uri}${paths.file(name)}`),
+    names,
+    remove,
+    async removeLate(name, until) {
+      for (; ; await pause(lookEveryMs)) {
+        if ((await names()).includes(name)) return remove(name)
+        if (Date.now() >= until) return remove(name)
+      }
+    },
+  }
+}
+
+/**
+ * Removes what earlier runs of this user left at the places that this run writes to: what a process of this machine noted
+ * and did not remove before it ended, and what carries this user's name and is older than an hour by the store's clock.
+ */
+export const leftoversOpener = opener(leftovers, async (opening: Opening<Needed>) => {
+  const { context, open, signal } = opening
+  const { proxied, location } = await open(route)
+  const opened = await open(store).catch(ifTrouble)
+  const tracked = proxied ? await open(server) : undefined
+  if (opened === undefined && tracked === undefined) throw new NotApplicable('no store can be opened')
+  const journal = journalOf(context.host)
+  const owner = ownerOf(context.host)
+  const removed: string[] = []
+  const failed: { path: string; why: string }[] = []
+  const attempt = async (path: string, act: () => Promise<unknown>, canary?: Canary): Promise<void> => {
+    try {
+      if ((await act()) !== false) removed.push(path)
+      if (canary) await journal.settle(canary)
+    } catch (error) {
+      if (!(error instanceof Trouble)) throw error
+      failed.push({ path, why: error.why })
+    }
+  }
+  const now = (await (opened?.now(signal) ?? Promise.resolve(undefined)).catch(ifTrouble)) ?? Date.now()
+  const isStale = (path: string, begun = 0): boolean => {
+    const named = canaryBegunAt(path, owner)
+    return named !== undefined && now - Math.max(named, begun) >= staleAfterMs
+  }
+
+  if (tracked !== undefined) {
+    const { proxiedStore } = await import('../stores/proxied.ts')
+    const place = proxiedPlace(tracked, location)
+    const names = await place.names(signal).catch(ifTrouble)
+    for (const canary of await journal.abandoned(place.place)) {
+      await attempt(
+        canary.path,
+        async () => {
+          if (!names?.includes(canary.path)) return false
+          return place.remove(canary.path, signal)
+        },
+        canary,
+      )
+    }
+    for (const name of names ?? []) {
+      if (isStale(name)) await attempt(name, () => place.remove(name, signal))
+    }
+    const signed = proxiedStore(tracked, location, '')
+    // The server does not tell an upload that is gone from one that it cannot abort.
+    for (const canary of await journal.abandoned(signed.uri))
+      await attempt(canary.path, () => give(signed, canary), canary)
+    await signed.close()
+  }
+  if (opened !== undefined && opened.kind !== 'proxied') {
+    for (const canary of await journal.abandoned(opened.uri))
+      await attempt(canary.path, () => give(opened, canary), canary)
+    try {
+      for await (const upload of opened.unfinished({ signal })) {
+        if (isStale(upload.path, upload.initiated)) await attempt(upload.path, () => opened.abort(upload, signal))
+      }
+    } catch (error) {
+      // What cannot be listed stays for the next run; the multipart canary tells that it cannot.
+      ifTrouble(error)
+    }
+  }
+  return { value: { removed, failed }, facts: { removedCanaries: removed.length } }
+})
+
+const give = async (of: Store, { path, uploadId }: Canary): Promise<undefined> => {
+  if (uploadId === undefined) await of.remove(path)
+  else await (await of.resumeUpload(path, uploadId, { sourceSize: 1, partSize: 1 }))?.abort()
+  return undefined
+}
+
+const ifTrouble = (error: unknown): undefined => {
+  if (error instanceof Trouble || error instanceof NotApplicable) return undefined
+  throw error
+}
