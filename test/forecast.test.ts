@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import { GiB, MiB, planned } from '../fixtures/host/values.ts'
 import { signedParts, singlePut, toFolder, toS3 } from '../fixtures/server/routes.ts'
-import type { Limit } from '../src/check.ts'
-import { forecast } from '../src/forecast.ts'
+import type { Limit, RouteKind } from '../src/check.ts'
+import { type ForecastOptions, forecast } from '../src/forecast.ts'
+import { hopsOf } from '../src/probes/rates.ts'
+import type { Transfer } from '../src/probes/types.ts'
 
 const remedy = { text: 'Raise it.' }
 const limit = (max: number, more: Partial<Limit> = {}): Limit => ({
@@ -97,4 +99,113 @@ test('what is unknown says why: the checks that were blocked, else what is not m
 test('a blocked check does not hide a limit that was measured', () => {
   const rows = forecast({ plan, route: singlePut, limits: [limit(MiB)], unknown: ['host/memory'] })
   expect(rows[0]).toMatchObject({ verdict: 'fails' })
+})
+
+/** 100 MB/s to send, and 1 s with 1 GB/s until the answer. */
+const measured = (more: Partial<Transfer> = {}): ReadonlyMap<RouteKind, Transfer> => {
+  const tries = [1, 8, 32].map((mb) => ({
+    bytes: mb * 1e6,
+    parts: 1,
+    bodyMs: mb * 10,
+    answerMs: 1000 + mb,
+    stallMs: 0,
+  }))
+  return new Map([['proxied-put', { tries, ...hopsOf(tries), ...more }]])
+}
+const file = (bytes: number, more: Partial<ForecastOptions> = {}) =>
+  forecast({
+    plan: planned('log_artifact', bytes),
+    route: singlePut,
+    limits: [],
+    transfers: measured(),
+    unknown: [],
+    ...more,
+  })[0]
+const timed = (scope: Limit['scope'], ms: number, basis: Limit['basis'] = 'measured') =>
+  limit(0, { scope, max: { ms }, basis, setting: 'a time-out' })
+
+test('what fits under every limit passes, with the time that it will take', () => {
+  expect(file(10e9)).toMatchObject({ verdict: 'passes', seconds: 111 })
+  expect(file(10e9)?.because).toContain('by canaries of up to 30.5 MiB')
+})
+
+test.each([
+  // 10 GB: 100 s to send and 11 s until the answer.
+  ['body', 80_000, 'fails'],
+  ['body', 95_000, 'at-risk'],
+  ['body', 110_000, 'at-risk'],
+  ['body', 120_000, 'passes'],
+  ['answer', 9_000, 'fails'],
+  ['answer', 12_000, 'at-risk'],
+  ['answer', 14_000, 'passes'],
+  ['request', 95_000, 'fails'],
+  ['request', 140_000, 'passes'],
+  ['idle', 1_000, 'passes'],
+] as const)('a time limit on the %s of %i ms: %s', (scope, ms, verdict) => {
+  expect(file(10e9, { limits: [timed(scope, ms)] })?.verdict).toBe(verdict)
+})
+
+test('an assumed time limit only puts a file at risk, and its remedy is worked out for the time needed', () => {
+  const asked: (number | undefined)[] = []
+  const limits = [
+    {
+      ...timed('answer', 2000, 'assumed'),
+      remedy: (needed: number | undefined) => {
+        asked.push(needed)
+        return remedy
+      },
+    },
+  ]
+  expect(file(10e9, { limits })).toMatchObject({ verdict: 'at-risk', limit: { max: 2000, unit: 'ms' } })
+  expect(asked[0]).toBeGreaterThan(13_000)
+  expect(asked[0]).toBeLessThan(14_500)
+})
+
+test('a login that expires is compared with the training and all files together', () => {
+  const on = (trainingMs: number) =>
+    forecast({
+      plan: planned('log_artifact', 5e9, 5e9),
+      route: singlePut,
+      limits: [timed('total', 3_600_000)],
+      transfers: measured(),
+      trainingMs,
+      unknown: [],
+    }).map(({ verdict }) => verdict)
+  expect(on(0)).toEqual(['passes', 'passes'])
+  expect(on(3_500_000)).toEqual(['at-risk', 'at-risk'])
+  expect(on(4_200_000)).toEqual(['fails', 'fails'])
+})
+
+test('a canary of the full size that got through outweighs what is only assumed', () => {
+  expect(file(32e6, { limits: [timed('answer', 100, 'assumed')] })).toMatchObject({ verdict: 'passes' })
+  expect(file(30e6)?.because).toContain('a larger canary got through')
+})
+
+test('a limit of this machine is not met by a canary, which goes past it', () => {
+  expect(file(32e6, { limits: [limit(MiB, { hop: 'host', scope: 'total' })] })).toMatchObject({ verdict: 'fails' })
+})
+
+test('where nothing judges a declared size, what is larger than every canary is unknown', () => {
+  const unjudged = 'nothing on the way judges a declared size'
+  expect(file(33e6, { unjudged })).toMatchObject({ verdict: 'unknown' })
+  expect(file(32e6, { unjudged })).toMatchObject({ verdict: 'passes' })
+})
+
+test('a canary that failed, and no limit that explains it, fails what is as large', () => {
+  const failed = { how: 'closed', during: 'body', afterMs: 9, sentBytes: 9, why: 'the connection was closed' } as const
+  const [good = []] = [...measured().values()].map(({ tries }) => tries)
+  const tries = [...good, { bytes: 64e6, parts: 1, bodyMs: 9, stallMs: 0, failed }]
+  const transfers = new Map([['proxied-put' as const, { tries, ...hopsOf(good) }]])
+  expect(file(64e6, { transfers })).toMatchObject({ verdict: 'fails', hop: 'network' })
+  expect(file(50e6, { transfers })).toMatchObject({ verdict: 'passes' })
+})
+
+test('accidents on the way make the chance that one request of this size survives', () => {
+  const failed = { how: 'closed', during: 'body', afterMs: 9, sentBytes: 16e6, why: 'cut' } as const
+  const [good = []] = [...measured().values()].map(({ tries }) => tries)
+  const tries = [...good, { bytes: 32e6, parts: 1, bodyMs: 9, stallMs: 0, failed }]
+  const transfers = new Map([['proxied-put' as const, { tries, ...hopsOf(good) }]])
+  // One break in 57 MB: exp(-100/57) = 17 %.
+  expect(file(100e6, { transfers })).toMatchObject({ verdict: 'at-risk', hop: 'network' })
+  expect(file(100e6, { transfers })?.because).toContain('17 %')
 })

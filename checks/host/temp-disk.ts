@@ -13,6 +13,7 @@ export default defineCheck({
   title: "This machine's temp folder has room for the copy that log_model makes",
   severity: 'error',
   on: ['check'],
+  answers: ['limits'],
   needs: [tempFolder],
   wants: [plannedUpload, calling],
   facts: { folder: 'text', free: 'bytes', needed: 'bytes', freeInodes: 'count', files: 'count' },

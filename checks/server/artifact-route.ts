@@ -14,6 +14,7 @@ export default defineCheck({
   title: 'Artifacts go where the server expects them, with credentials that are there',
   severity: 'error',
   on: ['check'],
+  answers: ['limits'],
   needs: [target, route, settings],
   wants: [server, store, plannedUpload],
   facts: { location: 'text', firstHop: 'text', status: 'count' },

@@ -33,7 +33,7 @@ export interface Session {
   look(target: Target | undefined, which?: 'chosen' | 'all'): Promise<Look>
   /** Counts what a look found into the report. A repair looks twice and keeps the second. */
   keep(look: Look): Promise<void>
-  /** Ids of checks that gave no answer: blocked, crashed, left out, or not allowed to write. */
+  /** Ids of checks whose limits decide and that gave no answer: blocked, crashed, left out, or not allowed to write. */
   unanswered(): string[]
   /** Opens a need of the whole run. */
   open<V>(need: Need<string, V, Facts>): Promise<V>
@@ -144,6 +144,7 @@ export const openSession = (
     },
     unanswered: () =>
       eligible
+        .filter(({ answers }) => answers?.includes('limits'))
         .filter(
           (check) =>
             !chosen.includes(check) ||

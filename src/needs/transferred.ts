@@ -7,6 +7,7 @@ import type { TrackingServer } from '../mlflow/server.ts'
 import { partsTransfer } from '../probes/parts-transfer.ts'
 import type { PutPlace } from '../probes/put-transfer.ts'
 import { putTransfer } from '../probes/put-transfer.ts'
+import { boundless } from '../probes/rates.ts'
 import { clientThreads } from '../probes/threads.ts'
 import type { Transfer } from '../probes/types.ts'
 import type { Store } from '../stores/store.ts'
@@ -44,13 +45,18 @@ export const transfersOpener = opener(transfers, async (opening: Opening<Needed>
     value: measured,
     facts: {
       canaryBytes,
-      ...(main?.uplink && { uplink: Math.round(main.uplink.bytesPerSecond) }),
-      ...(main?.relay && {
-        relay: Math.round(main.relay.bytesPerSecond),
-        relayFixed: Math.max(0, Math.round(main.relay.fixedMs)),
-      }),
+      ...(main && !main.blurred && ratesOf(main)),
     },
   }
+})
+
+/** Rates that were measured; one that no canary noticed is none. */
+const ratesOf = ({ uplink, relay }: Transfer) => ({
+  ...(uplink && uplink.bytesPerSecond < boundless && { uplink: Math.round(uplink.bytesPerSecond) }),
+  ...(relay && {
+    ...(relay.bytesPerSecond < boundless && { relay: Math.round(relay.bytesPerSecond) }),
+    relayFixed: Math.max(0, Math.round(relay.fixedMs)),
+  }),
 })
 
 interface Share {

@@ -35,7 +35,7 @@ export const rateOf = (points: readonly Point[]): Rate | undefined => {
 }
 
 /** Bytes a second; a rate above it is none that was measured. */
-const boundless = 1e12
+export const boundless = 1e12
 
 /**
  * The two hops from the same canaries. What the buffers of this machine and of the network take at once is not sent yet:

@@ -1,6 +1,6 @@
 import { Chalk } from 'chalk'
 import type { Severity, Unit } from '../check.ts'
-import type { CheckReport, ForecastRow, Report, ReportedFinding, Step } from '../report.ts'
+import type { Capacity, CheckReport, ForecastRow, Reach, Report, ReportedFinding, Step } from '../report.ts'
 import { bytes, count, duration, exactBytes } from '../words.ts'
 import { block, line } from './escape.ts'
 
@@ -34,15 +34,19 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
     if (unit === 'bytesPerSecond') return `${label} ${bytes(value)}/s`
     return `${label} ${value}`
   }
-  const figures = (values: CheckReport['measured'] = {}): string => {
+  const told = new Set<string>()
+  const figures = ({ measured = {}, target }: CheckReport): string => {
+    // Checks share what they need; a figure that stands above already is not told again.
+    const fresh = Object.entries(measured).filter(([name, value]) => {
+      const key = JSON.stringify([target, name, value])
+      return verbose || (!told.has(key) && told.add(key))
+    })
     // Two sizes that look the same rounded, such as both sides of a limit, are told to the byte.
-    const sizes = Object.entries(values).flatMap(([name, value]) =>
+    const sizes = fresh.flatMap(([name, value]) =>
       report.units[name] === 'bytes' && typeof value === 'number' ? [value] : [],
     )
     const rounded = new Set(sizes.map(bytes)).size === new Set(sizes).size
-    return Object.entries(values)
-      .map(([name, value]) => figure(name, value, rounded))
-      .join(', ')
+    return fresh.map(([name, value]) => figure(name, value, rounded)).join(', ')
   }
 
   const remedyLines = (remedy: { text: string; commands?: readonly string[] }, indent: string) => {
@@ -56,9 +60,9 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
   }
   const check = (entry: CheckReport) => {
     if (entry.state === 'ok') {
-      const measured = figures(entry.measured)
       say(`  ${marks.ok} ${line(entry.title)}`)
-      if (measured && (verbose || report.command === 'check')) say(`    ${paint.dim(measured)}`)
+      const measured = verbose || report.command === 'check' ? figures(entry) : ''
+      if (measured) say(`    ${paint.dim(measured)}`)
     } else if (entry.state === 'skipped') {
       if (verbose) say(`  ${marks.skipped} ${paint.dim(`${entry.id} skipped: ${line(entry.reason ?? '')}`)}`)
     } else if (entry.state === 'blocked') {
@@ -125,7 +129,27 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
     for (const same of Map.groupBy(report.forecast, (row) => `${row.verdict} ${row.route} ${row.because}`).values())
       rows(same)
     say()
-  } else if (report.limits && report.limits.length > 0) {
+  }
+  const reach = (what: string, { bytes: most, route, because, remedy, from }: Reach) => {
+    const mark = most === undefined ? marks.error : marks.ok
+    const size = most === undefined ? `none of ${bytes(from)} or more` : bytes(most)
+    say(`  ${mark} ${what} by ${route}: ${paint.bold(size)}`)
+    if (because !== undefined) say(`    above: ${line(because)}`)
+    if (remedy) remedyLines(remedy, '    ')
+  }
+  const capacity = ({ files, largestModel }: Capacity) => {
+    say(paint.underline('The most that gets through'))
+    for (const [index, each] of files.entries()) {
+      const next = files[index + 1]
+      const range =
+        next !== undefined ? ` below ${bytes(next.from)}` : each.from > 1 ? ` of ${bytes(each.from)} or more` : ''
+      reach(`a file${range}`, each)
+    }
+    if (largestModel) reach('a model of such files', largestModel)
+    say()
+  }
+  if (report.capacity) capacity(report.capacity)
+  if (report.forecast === undefined && report.limits && report.limits.length > 0) {
     say(paint.underline('Limits found'))
     for (const limit of report.limits) {
       const max = 'bytes' in limit.max ? exactBytes(limit.max.bytes) : duration(limit.max.ms)
