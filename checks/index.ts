@@ -12,6 +12,7 @@ import storeReach from './network/store-reach.ts'
 import transfer from './network/transfer.ts'
 import bodyLimit from './proxy/body-limit.ts'
 import artifactRoute from './server/artifact-route.ts'
+import disk from './store/disk.ts'
 import leftovers from './store/leftovers.ts'
 import multipart from './store/multipart.ts'
 
@@ -21,6 +22,7 @@ export const checks: readonly Check[] = [
   reach,
   storeReach,
   artifactRoute,
+  disk,
   bodyLimit,
   multipart,
   leftovers,

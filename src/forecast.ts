@@ -86,7 +86,11 @@ const before = (a: Broken, b: Broken): number =>
   Number('ms' in a.limit.max) - Number('ms' in b.limit.max) ||
   maxOf(a.limit) - maxOf(b.limit)
 
-const inWords = (limit: Limit, value: number): string => ('bytes' in limit.max ? bytes(value) : duration(value))
+const inWords = ({ max }: Limit, value: number): string => {
+  if ('ms' in max) return duration(value)
+  // Both sides of a limit look the same rounded.
+  return bytes(value) === bytes(max.bytes) ? exactBytes(value) : bytes(value)
+}
 const maxInWords = (limit: Limit): string =>
   'bytes' in limit.max ? exactBytes(limit.max.bytes) : duration(limit.max.ms)
 
@@ -162,7 +166,8 @@ const unlimited = (
   if (!took.tried && transfer.objection !== undefined) {
     return { verdict: 'unknown', because: `no large canary was sent: ${transfer.objection}` }
   }
-  const times = `${duration(took.bodyMs + took.answerMs)}: ${duration(took.bodyMs)} to send it and ${duration(took.answerMs)} until the answer`
+  const hops = `: ${duration(took.bodyMs)} to send it and ${duration(took.answerMs)} until the answer`
+  const times = `${duration(took.bodyMs + took.answerMs)}${took.answerMs > 0 ? hops : ''}`
   if (took.tried) {
     const how = took.largest === file.bytes ? 'a canary of exactly this size' : 'a larger canary'
     return { verdict: 'passes', because: `${how} got through; expected ${times}` }

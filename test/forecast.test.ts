@@ -38,7 +38,8 @@ test('a file above a measured limit fails, and one of exactly its size does not'
     verdict: 'fails',
     hop: 'proxy',
     limit: { setting: 'client_max_body_size', max: 20 * GiB - 1, unit: 'bytes' },
-    because: '20 GiB against client_max_body_size of 20 GiB (21474836479 bytes): nginx refuses more',
+    because:
+      '20 GiB (21474836480 bytes) against client_max_body_size of 20 GiB (21474836479 bytes): nginx refuses more',
     remedy,
   })
   expect(on(20 * GiB)).toMatchObject({ verdict: 'unknown' })

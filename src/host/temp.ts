@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { open, readFile, realpath, statfs, unlink } from 'node:fs/promises'
+import { open, unlink } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join, resolve, win32 } from 'node:path'
-import { hostMemory } from './memory.ts'
+import { room } from './room.ts'
 import type { TempFolder } from './types.ts'
 
 interface Candidate {
@@ -80,58 +80,4 @@ const reasons: Readonly<Record<string, string>> = {
   EIO: 'input/output error',
   ENAMETOOLONG: 'the name is too long',
   ELOOP: 'a loop of symbolic links',
-}
-
-type Room = Pick<TempFolder, 'total' | 'free' | 'inMemory'> & {
-  readonly freeInodes?: number
-  readonly filesystem?: string
-}
-
-const room = async (folder: string): Promise<Room> => {
-  const at = await statfs(folder).catch(() => undefined)
-  if (at === undefined) return { total: 0, free: 0, inMemory: false }
-  const filesystem = (await mountedAs(folder)) ?? magicNames[at.type]
-  const inMemory = filesystem === 'tmpfs' || filesystem === 'ramfs'
-  // ramfs, and tmpfs mounted with size=0, know no bound and report none (tmpfs(5)): the machine's memory is the bound.
-  if (inMemory && at.blocks === 0) {
-    const { total, available } = await hostMemory()
-    return { total, free: available, inMemory, filesystem }
-  }
-  return {
-    total: at.blocks * at.bsize,
-    free: at.bavail * at.bsize,
-    inMemory,
-    // btrfs and others make inodes as they go, and report 0 of 0.
-    ...(at.files > 0 && { freeInodes: at.ffree }),
-    ...(filesystem !== undefined && { filesystem }),
-  }
-}
-
-/** The file system of the innermost mount that holds `folder`; undefined where there is no /proc. */
-const mountedAs = async (folder: string): Promise<string | undefined> => {
-  const [mounts, real] = await Promise.all([
-    readFile('/proc/self/mounts', 'utf8').catch(() => ''),
-    realpath(folder).catch(() => folder),
-  ])
-  let best: { point: string; type: string } | undefined
-  for (const line of mounts.split('\n')) {
-    const [, escaped, type] = line.split(' ')
-    if (escaped === undefined || type === undefined) continue
-    const point = escaped.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
-    const holds = real === point || real.startsWith(point.endsWith('/') ? point : `${point}/`)
-    // A later mount over the same point hides the earlier one.
-    if (holds && point.length >= (best?.point.length ?? 0)) best = { point, type }
-  }
-  return best?.type
-}
-
-/** statfs(2), for a Linux without /proc. */
-const magicNames: Readonly<Record<number, string>> = {
-  16914836: 'tmpfs',
-  2240043254: 'ramfs',
-  61267: 'ext4',
-  1481003842: 'xfs',
-  2435016766: 'btrfs',
-  2035054128: 'overlay',
-  26985: 'nfs',
 }

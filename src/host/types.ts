@@ -1,10 +1,6 @@
 /** What this machine offers to an upload. All sizes in bytes. */
 
-export interface TempFolder {
-  /** The folder that Python's tempfile, and so MLflow's log_model, would use. */
-  readonly path: string
-  /** Which variable named it, or that none did. */
-  readonly from: 'TMPDIR' | 'TEMP' | 'TMP' | 'default'
+export interface Room {
   readonly total: number
   /** Free for this user, quota and reserved blocks taken off. */
   readonly free: number
@@ -14,6 +10,15 @@ export interface TempFolder {
   readonly filesystem?: string
   /** True when what is written here takes memory, not disk (tmpfs, ramfs). */
   readonly inMemory: boolean
+  /** Tells file systems apart. */
+  readonly device?: number
+}
+
+export interface TempFolder extends Room {
+  /** The folder that Python's tempfile, and so MLflow's log_model, would use. */
+  readonly path: string
+  /** Which variable named it, or that none did. */
+  readonly from: 'TMPDIR' | 'TEMP' | 'TMP' | 'default'
   /** The reason when nothing can be written there, nor in any other folder that Python would try: "read-only file system". */
   readonly unwritable?: string
   /** Folders that Python tries first and leaves without a word because nothing can be written there. */

@@ -1,7 +1,7 @@
 /** Every need that a check can ask for: name, cost, scope and figures. How each is opened stands in the other files of this folder. */
 import type { Gap, RouteKind } from '../check.ts'
 import { need } from '../check.ts'
-import type { HostMemory, TempFolder } from '../host/types.ts'
+import type { HostMemory, Room, TempFolder } from '../host/types.ts'
 import type { ModelFile } from '../mlflow/mlmodel.ts'
 import type { Route } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
@@ -63,6 +63,13 @@ export const tempFolder = need<TempFolder>()({
   touches: 'nothing',
   scope: 'run',
   facts: { tempPath: 'text', tempFree: 'bytes', tempFilesystem: 'text', tempInMemory: 'flag' },
+})
+/** The folder that artifacts are copied into, as far as it exists; not applicable where they go elsewhere. */
+export const destinationFolder = need<Room & { readonly path: string }>()({
+  name: 'destinationFolder',
+  touches: 'reads',
+  scope: 'target',
+  facts: { destinationFree: 'bytes', destinationFilesystem: 'text' },
 })
 export const memory = need<HostMemory>()({
   name: 'memory',

@@ -13,7 +13,7 @@ import type { Opener } from './opener.ts'
 import { opener } from './opener.ts'
 import { bodyLimitOpener, multipartCanaryOpener, storeReachOpener, trackingReachOpener } from './probed.ts'
 import { listingOpener, localTreeOpener, modelFilesOpener, storeOpener, unfinishedUploadsOpener } from './stored.ts'
-import { loggedModelOpener, routeOpener, targetOpener } from './tracked.ts'
+import { destinationFolderOpener, loggedModelOpener, routeOpener, targetOpener } from './tracked.ts'
 import { transfersOpener } from './transferred.ts'
 
 const of = <V, F extends Facts>(
@@ -80,6 +80,7 @@ export const openers: readonly Opener<Needed>[] = [
   targetOpener,
   loggedModelOpener,
   routeOpener,
+  destinationFolderOpener,
   storeOpener,
   storeReachOpener,
   listingOpener,

@@ -1,11 +1,12 @@
 /** Needs that the tracking store answers. */
 
 import { NotApplicable, Trouble } from '../errors.ts'
+import { existing, room } from '../host/room.ts'
 import { schemeOf } from '../mlflow/location.ts'
 import { resolveRoute } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { destination, resolveTargets } from '../mlflow/target.ts'
-import { loggedModel, route, server, settings, target, tracking } from './declarations.ts'
+import { destinationFolder, loggedModel, route, server, settings, target, tracking } from './declarations.ts'
 import type { Needed } from './needed.ts'
 import { type Opening, opener } from './opener.ts'
 
@@ -41,4 +42,15 @@ export const loggedModelOpener = opener(loggedModel, async ({ open }: Opening<Ne
   const { model, name } = await open(target)
   if (!model) throw new NotApplicable(`${name} is no logged model`)
   return { value: model }
+})
+
+export const destinationFolderOpener = opener(destinationFolder, async ({ open }: Opening<Needed>) => {
+  const { scheme, firstHop } = await open(route)
+  if (scheme !== 'file') throw new NotApplicable('artifacts are not copied into a folder by this machine')
+  const value = { path: firstHop, ...(await room(await existing(firstHop))) }
+  const { free, filesystem } = value
+  return {
+    value,
+    facts: { destinationFree: free, ...(filesystem !== undefined && { destinationFilesystem: filesystem }) },
+  }
 })

@@ -1,5 +1,5 @@
 import { Chalk } from 'chalk'
-import type { Severity, Unit } from '../check.ts'
+import type { Limit, Severity, Unit } from '../check.ts'
 import type { Capacity, CheckReport, ForecastRow, Reach, Report, ReportedFinding, Step } from '../report.ts'
 import { bytes, count, duration, exactBytes } from '../words.ts'
 import { block, line } from './escape.ts'
@@ -130,11 +130,17 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
       rows(same)
     say()
   }
-  const reach = (what: string, { bytes: most, route, because, remedy, from }: Reach) => {
+  let above: string | undefined
+  const reach = (what: string, { bytes: most, route, limit, because, remedy, from }: Reach) => {
     const mark = most === undefined ? marks.error : marks.ok
-    const size = most === undefined ? `none of ${bytes(from)} or more` : bytes(most)
+    // Where a time decides, the size is reckoned, and its last digits mean nothing.
+    const size = most === undefined ? 'none' : limit?.unit === 'ms' ? `about ${bytes(most)}` : exactBytes(most)
     say(`  ${mark} ${what} by ${route}: ${paint.bold(size)}`)
-    if (because !== undefined) say(`    above: ${line(because)}`)
+    if (because === undefined) return
+    const cause = limit === undefined ? because : `${limit.setting} ${limit.max}`
+    if (cause === above) return say('    above: the same')
+    above = cause
+    say(`    ${most === undefined ? `of ${bytes(from)} or more` : 'above'}: ${line(because)}`)
     if (remedy) remedyLines(remedy, '    ')
   }
   const capacity = ({ files, largestModel }: Capacity) => {
@@ -153,7 +159,7 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
     say(paint.underline('Limits found'))
     for (const limit of report.limits) {
       const max = 'bytes' in limit.max ? exactBytes(limit.max.bytes) : duration(limit.max.ms)
-      say(`  ${marks.info} ${limit.hop}: ${line(limit.setting)} ${max} per ${limit.scope} (${limit.basis})`)
+      say(`  ${marks.info} ${limit.hop}: ${line(limit.setting)} ${max} ${counted[limit.scope]} (${limit.basis})`)
     }
     say()
   }
@@ -197,6 +203,16 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
   }
   say(summary(report, (severity) => marks[severity]))
   return `${out.join('\n')}\n`
+}
+
+/** What a limit counts. */
+const counted: Readonly<Record<Limit['scope'], string>> = {
+  request: 'for one request',
+  file: 'for one file',
+  total: 'for the whole upload',
+  idle: 'for a pause within a body',
+  body: 'for sending a body',
+  answer: 'from the last byte to the answer',
 }
 
 const endings: Readonly<Record<number, string>> = {
