@@ -5,7 +5,8 @@ import { NotApplicable, Trouble } from '../errors.ts'
 import { statusTrouble } from '../mlflow/http-trouble.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { type Canary, canaryBegunAt, canaryJournal, canaryName, canaryOwner, staleAfterMs } from '../probes/canary.ts'
-import { listProxied } from '../stores/proxied-list.ts'
+import { safeFolder, join as within } from '../stores/path.ts'
+import { listProxied, type ProxiedEntry } from '../stores/proxied-list.ts'
 import { proxiedPaths, proxiedRoot } from '../stores/proxied-location.ts'
 import type { OpenUpload, Store } from '../stores/store.ts'
 import { stateDir } from '../transfer/journal.ts'
@@ -76,8 +77,8 @@ export const keeper = ({
 export interface ProxiedPlace {
   readonly place: string
   urlOf(name: string): URL
-  /** Names in the folder itself. */
-  names(signal?: AbortSignal): Promise<readonly string[]>
+  /** Below the location; empty for the location itself. */
+  list(folder: string, signal?: AbortSignal): Promise<readonly ProxiedEntry[]>
   /** A file that is not there is no error. Throws `Trouble`. */
   remove(name: string, signal?: AbortSignal): Promise<void>
   /** Removes what may be stored late, by looking until then; in milliseconds since the epoch. */
@@ -87,7 +88,8 @@ export interface ProxiedPlace {
 export const proxiedPlace = (tracked: TrackingServer, location: string): ProxiedPlace => {
   const root = proxiedRoot(location, tracked.uri)
   const paths = proxiedPaths(root)
-  const names = async (signal?: AbortSignal) => (await listProxied(tracked, root, signal)).map(({ name }) => name)
+  const list: ProxiedPlace['list'] = async (folder, signal) =>
+    listProxied(tracked, within(root, safeFolder(folder)), signal)
   const remove = async (name: string, signal?: AbortSignal): Promise<void> => {
     const what = `remove ${name}`
     const { response, body } = await tracked.text('DELETE', paths.file(name), { what, ...(signal && { signal }) })
@@ -97,11 +99,11 @@ export const proxiedPlace = (tracked: TrackingServer, location: string): Proxied
   return {
     place: `${tracked.uri} mlflow-artifacts:/${root}`,
     urlOf: (name) => new URL(`${tracked.uri}${paths.file(name)}`),
-    names,
+    list,
     remove,
     async removeLate(name, until) {
       for (; ; await pause(lookEveryMs)) {
-        if ((await names()).includes(name)) return remove(name)
+        if ((await list('')).some((entry) => entry.name === name)) return remove(name)
         if (Date.now() >= until) return remove(name)
       }
     },
@@ -140,7 +142,7 @@ export const leftoversOpener = opener(leftovers, async (opening: Opening<Needed>
   if (tracked !== undefined) {
     const { proxiedStore } = await import('../stores/proxied.ts')
     const place = proxiedPlace(tracked, location)
-    const names = await place.names(signal).catch(ifTrouble)
+    const names = (await place.list('', signal).catch(ifTrouble))?.map((entry) => entry.name)
     for (const canary of await journal.abandoned(place.place)) {
       await attempt(
         canary.path,

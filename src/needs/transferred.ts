@@ -10,8 +10,9 @@ import { putTransfer } from '../probes/put-transfer.ts'
 import { boundless } from '../probes/rates.ts'
 import { clientThreads } from '../probes/threads.ts'
 import type { Transfer } from '../probes/types.ts'
+import { join } from '../stores/path.ts'
 import type { Store } from '../stores/store.ts'
-import { keeper, proxiedPlace } from './canaries.ts'
+import { keeper, type ProxiedPlace, proxiedPlace } from './canaries.ts'
 import { bodyLimit, leftovers, memory, route, server, settings, store, transfers } from './declarations.ts'
 import type { Needed } from './needed.ts'
 import { type Opening, opener } from './opener.ts'
@@ -76,6 +77,9 @@ const whole = async (opening: Opening<Needed>, by: Route, share: Share): Promise
   const place = proxiedPlace(tracked, by.location)
   // Asked before anything is written: who may not delete must not write.
   await place.remove(name(Date.now()), signal)
+  const stored = await anyFile(place, signal)
+  const known = stored && (await versioned(tracked, by.location, stored, signal))
+  if (known !== undefined) return { tries: [], objection: known }
   const declared = await open(bodyLimit).catch(ifTrouble)
   const accepted = declared?.unmeasured === undefined ? declared?.accepted : undefined
   let lateUntil: number | undefined
@@ -109,6 +113,24 @@ const whole = async (opening: Opening<Needed>, by: Route, share: Share): Promise
     signal,
     progress,
   })
+}
+
+/** Folders that are looked into for a file; a run's lie two or three below an experiment's. */
+const mostLooks = 12
+
+/** The path of any file that is stored there already and holds something; undefined when a short look finds none. */
+const anyFile = async (place: ProxiedPlace, signal: AbortSignal): Promise<string | undefined> => {
+  const folders = ['']
+  for (let looks = 0; looks < mostLooks; looks += 1) {
+    // The one found last first: down, not across.
+    const folder = folders.pop()
+    if (folder === undefined) return undefined
+    const entries = (await place.list(folder, signal).catch(ifTrouble)) ?? []
+    const file = entries.find((entry) => !entry.folder && (entry.size ?? 0) > 0)
+    if (file) return join(folder, file.name)
+    folders.push(...entries.flatMap((entry) => (entry.folder ? [join(folder, entry.name)] : [])))
+  }
+  return undefined
 }
 
 /** Why nothing large may be written and removed there: a store that keeps versions keeps what is deleted, too. */
