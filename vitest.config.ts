@@ -1,10 +1,16 @@
 import { defineConfig } from 'vitest/config'
 
-// Three tiers: `quick` starts no process; `cli` runs the command line in processes of its own, without servers; `lab` runs against the real servers that test/lab/ brings up once for all files.
+// Four tiers: `quick` starts no process; `cli` runs the command line in processes of its own, without servers; `lab` runs against the real servers that test/lab/ brings up once for all files; `matrix`, after them, proves forecasts against real uploads.
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'quick', include: ['test/**/*.test.ts'], exclude: ['test/**/*.lab.test.ts', 'test/cli/**'] } },
+      {
+        test: {
+          name: 'quick',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.{lab,matrix}.test.ts', 'test/cli/**'],
+        },
+      },
       { test: { name: 'cli', include: ['test/cli/**/*.test.ts'], testTimeout: 60_000 } },
       {
         test: {
@@ -15,6 +21,18 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 300_000,
           maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: 'matrix',
+          include: ['test/**/*.matrix.test.ts'],
+          // Beside other tests of the lab, what uploads take would tell nothing.
+          sequence: { groupOrder: 1 },
+          // A cell waits for others that are on the same servers.
+          testTimeout: 3_600_000,
+          hookTimeout: 300_000,
+          maxConcurrency: 2,
         },
       },
     ],

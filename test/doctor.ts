@@ -14,6 +14,8 @@ export interface Ran {
 export interface DoctorOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** A command that it runs below, such as one that sets its limits. */
+  readonly below?: readonly string[]
   /** Called once, with a way to send signals; for tests that interrupt or kill. */
   readonly started?: (kill: (signal: NodeJS.Signals) => void, pid: number) => void
 }
@@ -21,7 +23,8 @@ export interface DoctorOptions {
 /** Runs the command line as a user does, in a process of its own, with nothing of this machine's settings but PATH. */
 export const doctor = (args: readonly string[], options: DoctorOptions = {}): Promise<Ran> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [bin, ...args], {
+    const [program = process.execPath, ...rest] = [...(options.below ?? []), process.execPath, bin, ...args]
+    const child = spawn(program, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: options.cwd ?? process.cwd(),
       env: { PATH: process.env.PATH ?? '', HOME: '/nonexistent', AWS_EC2_METADATA_DISABLED: 'true', ...options.env },
