@@ -42,8 +42,8 @@ export const isPerTarget = (check: Check): boolean =>
 
 export const exceeds = (touches: Touches, allowed: Touches) => touchOrder.indexOf(touches) > touchOrder.indexOf(allowed)
 
-/** Milliseconds that removing canaries may take after an interruption, before the process ends all the same. */
-const closingMs = 10_000
+/** Milliseconds that removing one thing may take: after an interruption somebody waits for the end, else a server may still be storing it. */
+const closingMs = { interrupted: 10_000, usual: 60_000 }
 
 /** One lifetime of opened needs: the whole run, or one target within it. */
 export class Scope<Context> {
@@ -130,9 +130,10 @@ export class Scope<Context> {
     for (const patience of this.#pending) patience.abort()
     await Promise.allSettled(this.#opened.values())
     const failures: unknown[] = []
+    const patience = this.#options.signal.aborted ? closingMs.interrupted : closingMs.usual
     for (let undo = this.#undo.pop(); undo; undo = this.#undo.pop()) {
       try {
-        await Promise.race([undo(), rejectAfter(closingMs)])
+        await Promise.race([undo(), rejectAfter(patience)])
       } catch (error) {
         failures.push(error)
       }

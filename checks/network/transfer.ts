@@ -1,5 +1,5 @@
 import { defineCheck, type Finding, type Limit, type Remedy, type RouteKind } from '../../src/check.ts'
-import { route, server, transfers } from '../../src/needs/declarations.ts'
+import { plannedUpload, route, server, transfers } from '../../src/needs/declarations.ts'
 import { bytes, count, duration, exactBytes } from '../../src/words.ts'
 
 type Measured = typeof transfers extends { readonly is?: infer V } ? NonNullable<V> : never
@@ -24,7 +24,7 @@ export default defineCheck({
   on: ['check'],
   answers: ['limits'],
   needs: [transfers, route],
-  wants: [server],
+  wants: [server, plannedUpload],
   facts,
   explain: {
     measures:
@@ -34,8 +34,9 @@ export default defineCheck({
     remedy:
       'The finding names the hop. Servers of MLflow 3.3 to 3.11 copy a body again for each piece that arrives; 3.12 and later do not. Where only the server knows the reason, its log has it: its credentials, its bucket and its temp folder are not visible from outside.',
   },
-  async *run({ transfers: measured, route, server }) {
+  async *run({ transfers: measured, route, server, plannedUpload: plan }) {
     const inStore = server?.info.multipartUploads === true
+    const inParts = (size: number): boolean => route.multipart && size >= route.multipartMinimum
     for (const [kind, transfer] of measured) {
       const at = kind === 'folder-copy' ? route.location : route.firstHop
       yield* judged(kind, transfer, at, inStore)
@@ -50,6 +51,18 @@ export default defineCheck({
         }
       }
       if (transfer.quadratic) yield growing(transfer, at)
+      const passed = passedOf(transfer.tries)
+      const larger = plan === undefined || plan.files.some((file) => file.bytes > passed && !inParts(file.bytes))
+      if (kind === 'proxied-put' && passed >= 0 && larger) {
+        yield {
+          kind: 'gap',
+          at,
+          cannot: 'see',
+          because: `the server ${inStore ? 'first writes each whole file to its own temp folder' : 'keeps files, or at least spools them, on its own disk'}; how much room it has there does not show from outside, beyond the ${bytes(passed)} that a canary took`,
+          unexpected: false,
+          about: 'limits',
+        }
+      }
     }
   },
 })

@@ -27,8 +27,11 @@ export interface Keeper {
   readonly owner: string
   /** A fresh name; `time` by the store's clock. */
   name(time: number): string
-  /** Notes a canary on disk before it exists; what it gives removes canary and note, once, now or when the run ends. */
-  hold(canary: Canary, undo: () => Promise<void>): Promise<() => Promise<void>>
+  /**
+   * Notes a canary on disk before it exists; what it gives removes canary and note, once, now or when the run ends. The
+   * note stays, for the next run, where `undo` gives false: it is not there, and may still come.
+   */
+  hold(canary: Canary, undo: () => Promise<unknown>): Promise<() => Promise<void>>
   /** An upload that is aborted whatever happens. */
   upload(of: Store, plan: { readonly sourceSize: number; readonly partSize: number }, time: number): Promise<Held>
 }
@@ -47,7 +50,7 @@ export const keeper = ({
   const hold: Keeper['hold'] = async (canary, undo) => {
     let undone: Promise<void> | undefined
     const end = (): Promise<void> => {
-      undone ??= undo().then(() => journal.remove(canary))
+      undone ??= undo().then((gone) => (gone === false ? undefined : journal.remove(canary)))
       return undone
     }
     onClose(end)
@@ -81,8 +84,8 @@ export interface ProxiedPlace {
   list(folder: string, signal?: AbortSignal): Promise<readonly ProxiedEntry[]>
   /** A file that is not there is no error. Throws `Trouble`. */
   remove(name: string, signal?: AbortSignal): Promise<void>
-  /** Removes what may be stored late, by looking until then; in milliseconds since the epoch. */
-  removeLate(name: string, until: number): Promise<void>
+  /** Removes what may be stored late, by looking until then, in milliseconds since the epoch. False when it never came. */
+  removeLate(name: string, until: number): Promise<boolean>
 }
 
 export const proxiedPlace = (tracked: TrackingServer, location: string): ProxiedPlace => {
@@ -103,8 +106,9 @@ export const proxiedPlace = (tracked: TrackingServer, location: string): Proxied
     remove,
     async removeLate(name, until) {
       for (; ; await pause(lookEveryMs)) {
-        if ((await list('')).some((entry) => entry.name === name)) return remove(name)
-        if (Date.now() >= until) return remove(name)
+        const there = (await list('')).some((entry) => entry.name === name)
+        if (there) await remove(name)
+        if (there || Date.now() >= until) return there
       }
     },
   }

@@ -21,8 +21,10 @@ import { type Opening, opener } from './opener.ts'
 const timeMs = 24_000
 /** Milliseconds for a TCP or TLS handshake. */
 const handshakeMs = 10_000
-/** Milliseconds that the end of a run waits for what a server may still store after its answer was lost. */
-const lateMs = 6000
+/** Milliseconds that the end of a run waits at least, and at most, for what a server may still store after its answer was lost. */
+const lateMs = { least: 6000, most: 45_000 }
+/** The same after an interruption, when somebody waits for the end; what comes later is removed by the next run. */
+const interruptedMs = 3000
 /** `--traffic` unless told, in bytes. */
 const usualTraffic = 100_000_000
 
@@ -82,22 +84,27 @@ const whole = async (opening: Opening<Needed>, by: Route, share: Share): Promise
   if (known !== undefined) return { tries: [], objection: known }
   const declared = await open(bodyLimit).catch(ifTrouble)
   const accepted = declared?.unmeasured === undefined ? declared?.accepted : undefined
-  let lateUntil: number | undefined
 
   const begin = async (): Promise<PutPlace> => {
     const path = name(Date.now())
-    let late = true
-    const end = await hold({ place: place.place, path }, () => {
-      lateUntil ??= Date.now() + lateMs
-      return late ? place.removeLate(path, lateUntil) : place.remove(path)
+    // Until it is told otherwise, the run was interrupted while the canary was on its way.
+    let mayComeUntil: (() => number) | undefined = () => Date.now() + interruptedMs
+    const end = await hold({ place: place.place, path }, async () => {
+      if (mayComeUntil !== undefined) return place.removeLate(path, mayComeUntil())
+      await place.remove(path)
     })
     return {
       url: place.urlOf(path),
       objection: () => versioned(tracked, by.location, path, signal),
-      async remove(mayCome) {
-        late = mayCome
-        // What may come later is removed once more when the run ends.
-        await (late ? place.remove(path) : end())
+      async remove(ms) {
+        if (ms === undefined) {
+          mayComeUntil = undefined
+          return end()
+        }
+        const until = Date.now() + Math.min(lateMs.most, Math.max(lateMs.least, ms * 1.5))
+        mayComeUntil = () => until
+        // What comes later is removed when the run ends.
+        await place.remove(path)
       },
     }
   }

@@ -21,8 +21,8 @@ export interface PutPlace {
   readonly url: URL
   /** Why nothing larger may be written here, asked while the first canary lies there. */
   objection(): Promise<string | undefined>
-  /** `late` when the server may still store it, since its answer was not heard. */
-  remove(late: boolean): Promise<void>
+  /** `lateMs` when the server may still store it, since its answer was not heard: for about as long, in milliseconds. */
+  remove(lateMs?: number): Promise<void>
 }
 
 /** The first one, in bytes: shows whether anything may be written, and whether it can be removed again. */
@@ -53,23 +53,24 @@ export const putTransfer = async (options: PutTransferOptions): Promise<Transfer
     options.progress(`a canary of ${bytes} bytes`)
     const place = await options.begin()
     left -= bytes
-    let result: TransferTry | undefined
-    try {
-      result = await putCanary(place.url, bytes, options)
-      tries.push(result)
-      if (tries.length === 1 && result.failed === undefined) objection = await place.objection()
-      return result
-    } finally {
-      await place.remove(result?.failed !== undefined && result.failed.status !== 413)
-    }
+    // When this throws, the end of the run removes it.
+    const result = await putCanary(place.url, bytes, options)
+    tries.push(result)
+    if (tries.length === 1 && result.failed === undefined) objection = await place.objection()
+    await place.remove(mayCome(result) ? (expected(bytes) ?? 0) : undefined)
+    return result
+  }
+  /** Milliseconds from the first byte to the answer, by the canaries so far. */
+  const expected = (bytes: number): number | undefined => {
+    const total = rateOf(passed(tries).map((each) => ({ bytes: each.bytes, ms: each.bodyMs + (each.answerMs ?? 0) })))
+    return total && msFor(total, bytes)
   }
   /** The size that still fits into what is left of bytes and time. */
   const fitting = (bytes: number): number => {
     const most = Math.min(bytes, Math.floor(left), options.accepted)
-    const total = rateOf(passed(tries).map((each) => ({ bytes: each.bytes, ms: each.bodyMs + (each.answerMs ?? 0) })))
-    if (total === undefined) return most
-    const expected = msFor(total, most)
-    return expected <= timeLeft() ? most : Math.floor((most * timeLeft() * 0.9) / expected)
+    const takes = expected(most)
+    if (takes === undefined || takes <= timeLeft()) return most
+    return Math.floor((most * timeLeft() * 0.9) / takes)
   }
   const largestPassed = (): number => passed(tries).reduce((most, { bytes }) => Math.max(most, bytes), 0)
 
@@ -110,6 +111,10 @@ export const putTransfer = async (options: PutTransferOptions): Promise<Transfer
     ...(objection !== undefined && { objection }),
   }
 }
+
+/** Whether the server may still store it: its answer was not heard, or a proxy answered in its place. */
+const mayCome = ({ failed }: TransferTry): boolean =>
+  failed !== undefined && (failed.status === undefined || late.has(failed.status))
 
 const passed = (tries: readonly TransferTry[]): TransferTry[] => tries.filter(({ failed }) => failed === undefined)
 
