@@ -1,5 +1,6 @@
 import type { RouteKind } from '../check.ts'
 import { Trouble } from '../errors.ts'
+import { isBefore } from '../words.ts'
 import { isLocal, localPath, schemeOf, withoutSecrets } from './location.ts'
 import type { TrackingServer } from './server.ts'
 import type { Settings, Target } from './types.ts'
@@ -43,8 +44,16 @@ const artifactOrigin = (location: string, settings: Settings): string => {
   return `${protocol}//${hostOf(location) || host}`
 }
 
-const proxiedParts = (settings: Settings, advertised: boolean): Parts => ({
-  multipart: settings.proxyMultipart ?? advertised,
+/** Read in http_artifact_repo.py and mlflow_artifacts_repo.py of every version around these two. */
+const partsSince = '2.9.0'
+const asksTheServerSince = '3.15.0'
+
+/** A client whose version is not known counts as a new one. */
+const proxiedParts = (settings: Settings, advertised: boolean, client: string | undefined): Parts => ({
+  multipart:
+    client !== undefined && isBefore(client, partsSince)
+      ? false
+      : (settings.proxyMultipart ?? (advertised && !(client !== undefined && isBefore(client, asksTheServerSince)))),
   multipartMinimum: settings.multipartMinimum,
   multipartChunk: settings.multipartChunk,
 })
@@ -88,10 +97,15 @@ const direct = (location: string, scheme: string, settings: Settings): Parts & {
 }
 
 /**
- * How MLflow's client on this machine would send files to the target.
+ * How MLflow's client on this machine, of this version where it is known, would send files to the target.
  * @throws Trouble `unsupported` where the location needs a tracking server and the tracking URI is none.
  */
-export const resolveRoute = async (target: Target, settings: Settings, server?: TrackingServer): Promise<Route> => {
+export const resolveRoute = async (
+  target: Target,
+  settings: Settings,
+  server?: TrackingServer,
+  client?: string,
+): Promise<Route> => {
   const where = target.artifactUri
   const scheme = schemeOf(where)
   const location = withoutSecrets(where)
@@ -120,7 +134,7 @@ export const resolveRoute = async (target: Target, settings: Settings, server?: 
       location,
       scheme,
       proxied: true,
-      ...proxiedParts(settings, advertised),
+      ...proxiedParts(settings, advertised, client),
       credentials: 'the server',
       firstHop,
     }
@@ -131,7 +145,7 @@ export const resolveRoute = async (target: Target, settings: Settings, server?: 
       location,
       scheme,
       proxied: true,
-      ...proxiedParts(settings, false),
+      ...proxiedParts(settings, false, client),
       credentials: 'the server',
       firstHop: new URL(where).origin,
     }
