@@ -48,15 +48,19 @@ const artifactOrigin = (location: string, settings: Settings): string => {
 const partsSince = '2.9.0'
 const asksTheServerSince = '3.15.0'
 
-/** A client whose version is not known counts as a new one. */
-const proxiedParts = (settings: Settings, advertised: boolean, client: string | undefined): Parts => ({
-  multipart:
-    client !== undefined && isBefore(client, partsSince)
-      ? false
-      : (settings.proxyMultipart ?? (advertised && !(client !== undefined && isBefore(client, asksTheServerSince)))),
-  multipartMinimum: settings.multipartMinimum,
-  multipartChunk: settings.multipartChunk,
-})
+/**
+ * A client whose version is not known counts as a new one. Where the variable turns parts on, the client asks for them and
+ * falls back to one PUT when the server answers that its store has none, which is what the server also says beforehand.
+ */
+const proxiedParts = (settings: Settings, offered: boolean | undefined, client: string | undefined): Parts => {
+  const before = (version: string): boolean => client !== undefined && isBefore(client, version)
+  const asked = settings.proxyMultipart ?? (!before(asksTheServerSince) && offered === true)
+  return {
+    multipart: asked && offered !== false && !before(partsSince),
+    multipartMinimum: settings.multipartMinimum,
+    multipartChunk: settings.multipartChunk,
+  }
+}
 
 const s3Origin = (location: string, s3: Settings['s3']): string => {
   if (s3.endpoint !== undefined) return new URL(s3.endpoint).origin
@@ -129,12 +133,12 @@ export const resolveRoute = async (
       )
     const firstHop = artifactOrigin(where, settings)
     const sameServer = firstHop === new URL(settings.trackingUri).origin
-    const advertised = sameServer && (server?.info.multipartUploads ?? false)
+    const offered = sameServer ? server?.info.multipartUploads : undefined
     return {
       location,
       scheme,
       proxied: true,
-      ...proxiedParts(settings, advertised, client),
+      ...proxiedParts(settings, offered, client),
       credentials: 'the server',
       firstHop,
     }
@@ -145,7 +149,7 @@ export const resolveRoute = async (
       location,
       scheme,
       proxied: true,
-      ...proxiedParts(settings, false, client),
+      ...proxiedParts(settings, undefined, client),
       credentials: 'the server',
       firstHop: new URL(where).origin,
     }

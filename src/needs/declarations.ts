@@ -78,6 +78,13 @@ export const memory = need<HostMemory>()({
   scope: 'run',
   facts: { memoryAvailable: 'bytes', memoryLimit: 'bytes' },
 })
+/** The environment variables of this process, secrets included: a check names the variables that it reads and never shows a value that it does not know to be harmless. */
+export const environment = need<Readonly<Record<string, string | undefined>>>()({
+  name: 'environment',
+  touches: 'nothing',
+  scope: 'run',
+  facts: {},
+})
 /** The MLflow of the Python that the user would train with, read from its metadata; not applicable where none is found. */
 export const client = need<Client>()({
   name: 'client',

@@ -56,6 +56,7 @@ export const openers: readonly Opener<Needed>[] = [
       facts: { memoryAvailable: value.available, ...(value.limit === undefined ? {} : { memoryLimit: value.limit }) },
     }
   }),
+  of(needs.environment, async ({ context: { host } }) => ({ value: host.env })),
   of(needs.client, async ({ context: { host, python }, signal }) => {
     const value = await findClient({ env: host.env, cwd: host.cwd, platform: host.platform, python, signal })
     return { value, facts: { clientVersion: value.version, clientPython: value.python } }

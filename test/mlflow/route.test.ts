@@ -31,7 +31,8 @@ describe('through the tracking server', () => {
     [undefined, true, true],
     [undefined, undefined, false],
     ['false', true, false],
-    ['true', false, true],
+    ['true', false, false],
+    ['true', undefined, true],
   ])('the variable is %s and the server says %s: parts %s', async (variable, says, parts) => {
     const env = variable === undefined ? http : { ...http, MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD: variable }
     expect((await route('mlflow-artifacts:/1', env, advertising(says))).multipart).toBe(parts)
