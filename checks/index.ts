@@ -3,6 +3,7 @@ import type { Check } from '../src/check.ts'
 import missingFiles from './artifact/missing-files.ts'
 import sizeMismatch from './artifact/size-mismatch.ts'
 import unfinishedUploads from './artifact/unfinished-uploads.ts'
+import clientSettings from './client/settings.ts'
 import memory from './host/memory.ts'
 import tempDisk from './host/temp-disk.ts'
 import modelStatus from './model/status.ts'
@@ -19,6 +20,7 @@ import multipart from './store/multipart.ts'
 export const checks: readonly Check[] = [
   tempDisk,
   memory,
+  clientSettings,
   reach,
   storeReach,
   artifactRoute,

@@ -33,3 +33,16 @@ export const shellWord = (text: string): string =>
 
 /** `count(1, 'file')` is "1 file", `count(3, 'file')` "3 files". */
 export const count = (n: number, noun: string, plural = `${noun}s`): string => `${n} ${n === 1 ? noun : plural}`
+
+const preRelease = /^\d+(?:\.\d+)*\.?(?:a|b|rc|dev)\d*/
+
+/** Whether one version of a Python package comes before another, by their numbers; a pre-release comes before its release (`3.15.0rc0` before `3.15.0`). */
+export const isBefore = (version: string, other: string): boolean => {
+  const numbers = (text: string): number[] => (/^\d+(?:\.\d+)*/.exec(text)?.[0] ?? '').split('.').map(Number)
+  const [own, its] = [numbers(version), numbers(other)]
+  for (let at = 0; at < Math.max(own.length, its.length); at++) {
+    const difference = (own[at] ?? 0) - (its[at] ?? 0)
+    if (difference !== 0) return difference < 0
+  }
+  return preRelease.test(version) && !preRelease.test(other)
+}

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { shellWord } from '../src/words.ts'
+import { isBefore, shellWord } from '../src/words.ts'
 
 test.each(['runs:/0a1b', 'models:/m-1', 's3://bucket/a_b/c=1', '/tmp/model', 'DIR'])('%s stays as it is', (plain) => {
   expect(shellWord(plain)).toBe(plain)
@@ -30,4 +30,16 @@ test.each([
   expect(execFileSync('sh', ['-c', `set -- ${shellWord(text)}; printf '%s|%s' "$#" "$1"`], { encoding: 'utf8' })).toBe(
     `1|${text}`,
   )
+})
+
+test.each([
+  ['3.14.0', '3.15.0', true],
+  ['3.15.0', '3.15.0', false],
+  ['3.15', '3.15.0', false],
+  ['3.9.0', '3.15.0', true],
+  ['3.15.0rc1', '3.15.0', true],
+  ['3.15.0.dev0', '3.15.0', true],
+  ['3.16.0rc1', '3.15.0', false],
+])('version %s before %s: %s', (version, other, before) => {
+  expect(isBefore(version, other)).toBe(before)
 })

@@ -22,6 +22,7 @@ interface Arguments {
   traffic: string
   deep: boolean
   trainingTime?: string
+  python?: string
   as: 'log_model' | 'log_artifact'
   experiment?: string
   run?: string
@@ -60,6 +61,11 @@ export default defineCommand<Arguments>({
       requiresArg: true,
       describe: 'How long after now the upload begins, for logins that expire: 8h',
     },
+    python: {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Python that the training runs under (else that of VIRTUAL_ENV, CONDA_PREFIX or PATH)',
+    },
     as: {
       choices: ['log_model', 'log_artifact'],
       default: 'log_model',
@@ -90,6 +96,7 @@ export default defineCommand<Arguments>({
       trafficBytes: parseSize('--traffic', args.traffic),
       deep: args.deep,
       ...(args.trainingTime === undefined ? {} : { trainingMs: parseTime('--training-time', args.trainingTime) }),
+      ...(args.python === undefined ? {} : { python: args.python }),
       ...(args.experiment === undefined ? {} : { experiment: args.experiment }),
       ...(args.run === undefined ? {} : { runId: args.run }),
       ...(planned ? { planned } : {}),

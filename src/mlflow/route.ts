@@ -1,5 +1,6 @@
 import type { RouteKind } from '../check.ts'
 import { Trouble } from '../errors.ts'
+import { isBefore } from '../words.ts'
 import { isLocal, localPath, schemeOf, withoutSecrets } from './location.ts'
 import type { TrackingServer } from './server.ts'
 import type { Settings, Target } from './types.ts'
@@ -43,11 +44,23 @@ const artifactOrigin = (location: string, settings: Settings): string => {
   return `${protocol}//${hostOf(location) || host}`
 }
 
-const proxiedParts = (settings: Settings, advertised: boolean): Parts => ({
-  multipart: settings.proxyMultipart ?? advertised,
-  multipartMinimum: settings.multipartMinimum,
-  multipartChunk: settings.multipartChunk,
-})
+/** Read in http_artifact_repo.py and mlflow_artifacts_repo.py of every version around these two. */
+const partsSince = '2.9.0'
+const asksTheServerSince = '3.15.0'
+
+/**
+ * A client whose version is not known counts as a new one. Where the variable turns parts on, the client asks for them and
+ * falls back to one PUT when the server answers that its store has none, which is what the server also says beforehand.
+ */
+const proxiedParts = (settings: Settings, offered: boolean | undefined, client: string | undefined): Parts => {
+  const before = (version: string): boolean => client !== undefined && isBefore(client, version)
+  const asked = settings.proxyMultipart ?? (!before(asksTheServerSince) && offered === true)
+  return {
+    multipart: asked && offered !== false && !before(partsSince),
+    multipartMinimum: settings.multipartMinimum,
+    multipartChunk: settings.multipartChunk,
+  }
+}
 
 const s3Origin = (location: string, s3: Settings['s3']): string => {
   if (s3.endpoint !== undefined) return new URL(s3.endpoint).origin
@@ -88,10 +101,15 @@ const direct = (location: string, scheme: string, settings: Settings): Parts & {
 }
 
 /**
- * How MLflow's client on this machine would send files to the target.
+ * How MLflow's client on this machine, of this version where it is known, would send files to the target.
  * @throws Trouble `unsupported` where the location needs a tracking server and the tracking URI is none.
  */
-export const resolveRoute = async (target: Target, settings: Settings, server?: TrackingServer): Promise<Route> => {
+export const resolveRoute = async (
+  target: Target,
+  settings: Settings,
+  server?: TrackingServer,
+  client?: string,
+): Promise<Route> => {
   const where = target.artifactUri
   const scheme = schemeOf(where)
   const location = withoutSecrets(where)
@@ -115,12 +133,12 @@ export const resolveRoute = async (target: Target, settings: Settings, server?: 
       )
     const firstHop = artifactOrigin(where, settings)
     const sameServer = firstHop === new URL(settings.trackingUri).origin
-    const advertised = sameServer && (server?.info.multipartUploads ?? false)
+    const offered = sameServer ? server?.info.multipartUploads : undefined
     return {
       location,
       scheme,
       proxied: true,
-      ...proxiedParts(settings, advertised),
+      ...proxiedParts(settings, offered, client),
       credentials: 'the server',
       firstHop,
     }
@@ -131,7 +149,7 @@ export const resolveRoute = async (target: Target, settings: Settings, server?: 
       location,
       scheme,
       proxied: true,
-      ...proxiedParts(settings, false),
+      ...proxiedParts(settings, undefined, client),
       credentials: 'the server',
       firstHop: new URL(where).origin,
     }

@@ -2,6 +2,7 @@
 import type { Gap, RouteKind } from '../check.ts'
 import { need } from '../check.ts'
 import type { HostMemory, Room, TempFolder } from '../host/types.ts'
+import type { Client } from '../mlflow/client.ts'
 import type { ModelFile } from '../mlflow/mlmodel.ts'
 import type { Route } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
@@ -76,6 +77,20 @@ export const memory = need<HostMemory>()({
   touches: 'nothing',
   scope: 'run',
   facts: { memoryAvailable: 'bytes', memoryLimit: 'bytes' },
+})
+/** The environment variables of this process, secrets included: a check names the variables that it reads and never shows a value that it does not know to be harmless. */
+export const environment = need<Readonly<Record<string, string | undefined>>>()({
+  name: 'environment',
+  touches: 'nothing',
+  scope: 'run',
+  facts: {},
+})
+/** The MLflow of the Python that the user would train with, read from its metadata; not applicable where none is found. */
+export const client = need<Client>()({
+  name: 'client',
+  touches: 'nothing',
+  scope: 'run',
+  facts: { clientVersion: 'text', clientPython: 'text' },
 })
 export const tracking = need<Tracking>()({
   name: 'tracking',

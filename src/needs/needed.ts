@@ -14,6 +14,8 @@ export interface Needed {
   readonly planned?: PlannedUpload
   /** `--as`: what will be called. */
   readonly as?: PlannedUpload['as']
+  /** `--python`: the interpreter that the training runs under. */
+  readonly python?: string
   /** `--training-time`, in milliseconds. */
   readonly trainingMs?: number
   /** `--traffic`: the most bytes that all canaries together may send. */

@@ -3,6 +3,7 @@ import type { Facts, Need } from '../check.ts'
 import { NotApplicable } from '../errors.ts'
 import { hostMemory } from '../host/memory.ts'
 import { tempFolder } from '../host/temp.ts'
+import { findClient } from '../mlflow/client.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { readSettings } from '../mlflow/settings.ts'
 import { openTracking } from '../mlflow/tracking.ts'
@@ -54,6 +55,11 @@ export const openers: readonly Opener<Needed>[] = [
       value,
       facts: { memoryAvailable: value.available, ...(value.limit === undefined ? {} : { memoryLimit: value.limit }) },
     }
+  }),
+  of(needs.environment, async ({ context: { host } }) => ({ value: host.env })),
+  of(needs.client, async ({ context: { host, python }, signal }) => {
+    const value = await findClient({ env: host.env, cwd: host.cwd, platform: host.platform, python, signal })
+    return { value, facts: { clientVersion: value.version, clientPython: value.python } }
   }),
   of(needs.tracking, async ({ open, signal }) => {
     const value = await openTracking(await open(needs.settings), { signal })

@@ -6,7 +6,7 @@ import { schemeOf } from '../mlflow/location.ts'
 import { resolveRoute } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { destination, resolveTargets } from '../mlflow/target.ts'
-import { destinationFolder, loggedModel, route, server, settings, target, tracking } from './declarations.ts'
+import { client, destinationFolder, loggedModel, route, server, settings, target, tracking } from './declarations.ts'
 import type { Needed } from './needed.ts'
 import { type Opening, opener } from './opener.ts'
 
@@ -33,7 +33,11 @@ export const routeOpener = opener(route, async ({ open }: Opening<Needed>) => {
     if (error instanceof NotApplicable) return undefined
     throw error
   })
-  const value = await resolveRoute(found, await open(settings), spoken)
+  const training = await open(client).catch((error: unknown): undefined => {
+    if (error instanceof NotApplicable) return undefined
+    throw error
+  })
+  const value = await resolveRoute(found, await open(settings), spoken, training?.version)
   const { location, firstHop, proxied, multipart } = value
   return { value, facts: { location, firstHop, proxied, multipart } }
 })

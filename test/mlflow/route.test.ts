@@ -6,8 +6,8 @@ import { readSettings } from '../../src/mlflow/settings.ts'
 const http = { MLFLOW_TRACKING_URI: 'https://mlflow.test/team' }
 const settings = (env: Record<string, string> = http) => readSettings({ env, cwd: '/', home: '/nonexistent' })
 const advertising = (multipartUploads?: boolean) => ({ info: { multipartUploads } }) as unknown as TrackingServer
-const route = (artifactUri: string, env?: Record<string, string>, server?: TrackingServer) =>
-  resolveRoute({ name: 'x', kind: 'uri', artifactUri }, settings(env), server)
+const route = (artifactUri: string, env?: Record<string, string>, server?: TrackingServer, client?: string) =>
+  resolveRoute({ name: 'x', kind: 'uri', artifactUri }, settings(env), server, client)
 const GiB = 1024 ** 3
 
 describe('through the tracking server', () => {
@@ -31,10 +31,25 @@ describe('through the tracking server', () => {
     [undefined, true, true],
     [undefined, undefined, false],
     ['false', true, false],
-    ['true', false, true],
+    ['true', false, false],
+    ['true', undefined, true],
   ])('the variable is %s and the server says %s: parts %s', async (variable, says, parts) => {
     const env = variable === undefined ? http : { ...http, MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD: variable }
     expect((await route('mlflow-artifacts:/1', env, advertising(says))).multipart).toBe(parts)
+  })
+  test.each([
+    ['2.8.1', undefined, false],
+    ['2.8.1', 'true', false],
+    ['2.9.0', undefined, false],
+    ['2.9.0', 'true', true],
+    ['3.14.0', undefined, false],
+    ['3.15.0rc0', undefined, false],
+    ['3.15.0', undefined, true],
+    ['3.15.0', 'false', false],
+    ['3.17.2', undefined, true],
+  ])('a client %s with the variable %s, and a server that offers parts: %s', async (client, variable, parts) => {
+    const env = variable === undefined ? http : { ...http, MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD: variable }
+    expect((await route('mlflow-artifacts:/1', env, advertising(true), client)).multipart).toBe(parts)
   })
   test('parts begin at the minimum', async () => {
     const found = await route('mlflow-artifacts:/1', http, advertising(true))
