@@ -12,6 +12,7 @@ import stability from './network/stability.ts'
 import storeReach from './network/store-reach.ts'
 import transfer from './network/transfer.ts'
 import bodyLimit from './proxy/body-limit.ts'
+import timeOuts from './proxy/time-outs.ts'
 import artifactRoute from './server/artifact-route.ts'
 import disk from './store/disk.ts'
 import leftovers from './store/leftovers.ts'
@@ -29,6 +30,7 @@ export const checks: readonly Check[] = [
   multipart,
   leftovers,
   transfer,
+  timeOuts,
   stability,
   missingFiles,
   sizeMismatch,

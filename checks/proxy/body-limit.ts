@@ -1,8 +1,8 @@
 import { defineCheck, type Remedy } from '../../src/check.ts'
-import { bodyLimit, plannedUpload, route } from '../../src/needs/declarations.ts'
+import { bodyLimit, plannedUpload, route, trackingReach } from '../../src/needs/declarations.ts'
 import { bytes, count, exactBytes } from '../../src/words.ts'
-
-const MiB = 1024 ** 2
+import type { Size } from './products/product.ts'
+import { isApplication, productOf, recognise } from './products/recognise.ts'
 
 /** MLflow packs a batch of metrics and parameters into a JSON request of up to 10^6 bytes (MAX_BATCH_LOG_REQUEST_SIZE in utils/validation.py, 3.17.2). */
 const largestJson = 1_000_000
@@ -14,7 +14,7 @@ export default defineCheck({
   on: ['check'],
   answers: ['limits'],
   needs: [bodyLimit, route],
-  wants: [plannedUpload],
+  wants: [plannedUpload, trackingReach],
   facts: { accepted: 'bytes', refused: 'bytes', status: 'count', refusedBy: 'text', partsFrom: 'bytes' },
   explain: {
     measures:
@@ -24,7 +24,13 @@ export default defineCheck({
     remedy:
       'Raise the limit in the proxy that was recognised, on the artifact location; where the server signs parts, lower MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE in the client below the limit.',
   },
-  async *run({ bodyLimit: limit, route, plannedUpload: plan }) {
+  async *run({ bodyLimit: limit, route, plannedUpload: plan, trackingReach: reach }) {
+    const inFront = recognise({
+      software: reach?.software,
+      traces: reach?.traces,
+      host: URL.parse(route.firstHop)?.hostname,
+      answered: [limit.refusedBy],
+    })
     if (limit.unmeasured !== undefined) {
       yield {
         kind: 'gap',
@@ -34,9 +40,26 @@ export default defineCheck({
         unexpected: false,
         about: 'limits',
       }
+      for (const { product, how } of inFront) {
+        if (product.size?.usual === undefined) continue
+        const { setting, usual } = product.size
+        yield {
+          kind: 'limit',
+          hop: 'proxy',
+          setting,
+          scope: 'request',
+          max: { bytes: usual },
+          basis: 'assumed',
+          routes: ['proxied-put'],
+          because: `${product.name} was recognised ${how}, and takes bodies of ${exactBytes(usual)} unless told otherwise`,
+          remedy: (needed) => remedyFor(product.size, needed, undefined),
+        }
+      }
       return
     }
-    if (limit.seenThrough === false) {
+    // uvicorn waits for the body of a POST by itself, and nothing tells of a proxy in front of it.
+    const direct = isApplication(reach?.software) && inFront.length === 0
+    if (limit.seenThrough === false && !direct) {
       yield {
         kind: 'gap',
         at: route.firstHop,
@@ -54,7 +77,7 @@ export default defineCheck({
     const asked = single === undefined ? parts : largest(single)
     // The advice must never lower what stands there, nor bar the API: a plan that goes in parts alone asks for nothing.
     const wanted = asked === undefined ? undefined : Math.max(asked, largestJson, limit.accepted)
-    const product = productOf(limit.refusedBy)
+    const product = productOf(limit.refusedBy)?.size
     const remedy = remedyFor(product, wanted, route.multipart && limit.accepted > 0 ? limit.accepted : undefined)
     yield {
       kind: 'limit',
@@ -103,107 +126,7 @@ export default defineCheck({
 /** 0 for none. Plans have hundreds of thousands of files, more than a call takes arguments. */
 const largest = (sizes: readonly number[]): number => sizes.reduce((most, size) => Math.max(most, size), 0)
 
-interface Product {
-  readonly setting: string
-  /** The configuration for bodies of so many bytes; for any size when undefined. */
-  readonly lines?: (bytes: number | undefined) => readonly string[]
-  readonly text: string
-}
-
-/** The largest value of settings that are 32 bits wide (IIS, Envoy). */
-const uint32 = 2 ** 32 - 1
-const mebibytes = (n: number | undefined): string => (n === undefined ? '0' : `${Math.ceil(n / MiB)}m`)
-
-const products: readonly (readonly [RegExp, Product])[] = [
-  [
-    /nginx|openresty|tengine/i,
-    {
-      setting: 'client_max_body_size',
-      lines: (n) => [`client_max_body_size ${mebibytes(n)};`],
-      text: 'Put this into the location of nginx that passes artifacts on; for ingress-nginx it is the annotation nginx.ingress.kubernetes.io/proxy-body-size.',
-    },
-  ],
-  [
-    /apache|httpd/i,
-    {
-      setting: 'LimitRequestBody',
-      lines: (n) => [`LimitRequestBody ${n ?? 0}`],
-      text: "Put this into Apache's <Location> that passes artifacts on.",
-    },
-  ],
-  [
-    /haproxy/i,
-    {
-      setting: 'http-request deny',
-      text: 'HAProxy has no size limit of its own: look for an http-request deny rule on content-length or req.body_size, and raise the figure in it.',
-    },
-  ],
-  [
-    /traefik/i,
-    {
-      setting: 'maxRequestBodyBytes',
-      lines: (n) => [`traefik.http.middlewares.NAME.buffering.maxRequestBodyBytes=${n ?? 0}`],
-      text: "Raise it in Traefik's buffering middleware on this route.",
-    },
-  ],
-  [
-    /envoy|istio/i,
-    {
-      setting: 'max_request_bytes',
-      lines: (n) => (n !== undefined && n <= uint32 ? [`max_request_bytes: ${n}`] : []),
-      text: "Raise it in Envoy's buffer filter on this route, or take the filter out: it holds whole bodies in memory and ends at 4 GiB.",
-    },
-  ],
-  [
-    /caddy/i,
-    {
-      setting: 'max_size',
-      lines: (n) => (n === undefined ? [] : [`request_body { max_size ${n} }`]),
-      text: "Raise it in Caddy's request_body.",
-    },
-  ],
-  [
-    /iis/i,
-    {
-      setting: 'maxAllowedContentLength',
-      lines: (n) => [`<requestLimits maxAllowedContentLength="${Math.min(n ?? uint32, uint32)}" />`],
-      text: 'Put this into web.config under system.webServer/security/requestFiltering; it ends at 4 GiB.',
-    },
-  ],
-  [
-    /cloudflare/i,
-    {
-      setting: 'Cloudflare upload limit',
-      text: 'The limit belongs to the Cloudflare plan: give the server a DNS name that Cloudflare does not proxy for uploads.',
-    },
-  ],
-  [
-    /api gateway|awselb|amazon/i,
-    {
-      setting: 'AWS payload limit',
-      text: 'The payload limit of an API Gateway or a Lambda target is fixed: lead uploads through a load balancer with instances as targets.',
-    },
-  ],
-  [
-    /google front/i,
-    {
-      setting: 'Cloud Run request size',
-      text: 'Cloud Run takes at most 32 MiB over HTTP/1, and that is fixed: lead uploads round it.',
-    },
-  ],
-  [
-    /application-gateway/i,
-    {
-      setting: 'maxRequestBodySizeInKb',
-      text: "Raise the maximum request body size and the file upload limit in the Application Gateway's WAF policy.",
-    },
-  ],
-]
-
-const productOf = (by: string | undefined): Product | undefined =>
-  by === undefined ? undefined : products.find(([pattern]) => pattern.test(by))?.[1]
-
-const remedyFor = (product: Product | undefined, wanted: number | undefined, partsFrom: number | undefined): Remedy => {
+const remedyFor = (product: Size | undefined, wanted: number | undefined, partsFrom: number | undefined): Remedy => {
   const size = wanted === undefined ? 'the largest file that is to be logged' : bytes(wanted)
   const text =
     product?.text ??

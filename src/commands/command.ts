@@ -48,7 +48,8 @@ export interface CommonOptions {
   readonly severity: readonly string[]
   readonly failOn: Severity
   readonly require: readonly GapTopic[]
-  readonly timeout: string
+  /** Undefined where it is not given. */
+  readonly timeout?: string
   readonly readOnly: boolean
 }
 

@@ -2,6 +2,11 @@ import type { Options } from 'yargs'
 import { gapTopics, severities } from '../check.ts'
 import { formats } from '../reporters/index.ts'
 
+/** `--timeout` unless told. */
+export const usualTimeout = '60s'
+/** The same with `--deep`: two requests that are watched for five and a half minutes each, one after the other. */
+export const deepTimeout = '12m'
+
 /** Taken by every command that ends in a report. */
 export const commonOptions: Readonly<Record<string, Options>> = {
   'tracking-uri': {
@@ -48,7 +53,7 @@ export const commonOptions: Readonly<Record<string, Options>> = {
   timeout: {
     type: 'string',
     requiresArg: true,
-    default: '60s',
+    defaultDescription: `${usualTimeout}, or ${deepTimeout} for check --deep`,
     describe: 'How long one check may take on one target: 60s, 5m',
   },
   'read-only': {

@@ -11,6 +11,7 @@ import type { CheckReport, Covered } from '../report.ts'
 import { exceeds, isPerTarget, type Outcome, type RunOptions, runChecks, Scope, touchesOf } from '../run.ts'
 import { longestTimerMs } from '../timers.ts'
 import type { CommandContext, CommonOptions } from './command.ts'
+import { usualTimeout } from './common-options.ts'
 import { select, severityOverrides } from './selection.ts'
 import { parseTime } from './sizes.ts'
 
@@ -85,7 +86,7 @@ export const openSession = (
   const chosen = select(eligible, args.only, args.skip)
   const severity = severityOverrides(eligible, args.severity)
   const byName = new Map(openers.map((opener) => [opener.need.name, opener]))
-  const timeoutMs = Math.min(parseTime('--timeout', args.timeout), longestTimerMs)
+  const timeoutMs = Math.min(parseTime('--timeout', args.timeout ?? usualTimeout), longestTimerMs)
   const mayTouch: Touches = args.readOnly ? 'reads' : 'writes'
   const options = (checks: RunOptions<Needed>['checks']): RunOptions<Needed> => ({
     checks,

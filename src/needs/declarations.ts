@@ -8,7 +8,7 @@ import type { Route } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import type { LoggedModel, Settings, Target, Tracking } from '../mlflow/types.ts'
 import type { MultipartCanary } from '../probes/multipart-canary.ts'
-import type { BodyLimit, Reach, Transfer } from '../probes/types.ts'
+import type { BodyLimit, Paced, Reach, Transfer } from '../probes/types.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
 
 /** A file that is going to be uploaded. `path` is relative to the artifact root; `bytes` in bytes. */
@@ -186,6 +186,13 @@ export const bodyLimit = need<BodyLimit>()({
   touches: 'writes',
   scope: 'target',
   facts: { bodyAccepted: 'bytes', bodyRefused: 'bytes', requests: 'count' },
+})
+/** How long a request body may pause, and how long it may take, under `--deep`; not applicable without it. */
+export const paced = need<Paced>()({
+  name: 'paced',
+  touches: 'writes',
+  scope: 'target',
+  facts: { longestPause: 'ms', longestBody: 'ms', watched: 'ms' },
 })
 /** A tiny multipart upload that is begun, listed and aborted. */
 export const multipartCanary = need<MultipartCanary>()({

@@ -20,8 +20,8 @@ export interface Needed {
   readonly trainingMs?: number
   /** `--traffic`: the most bytes that all canaries together may send. */
   readonly trafficBytes?: number
-  /** `--deep`: paced requests that take minutes are allowed. */
-  readonly deep?: boolean
+  /** `--deep`: milliseconds that one paced request may be kept open. */
+  readonly pacedMs?: number
   /** `--from` or `--against`. */
   readonly localDir?: string
   /** Milliseconds. */

@@ -12,7 +12,7 @@ import * as needs from './declarations.ts'
 import type { Needed } from './needed.ts'
 import type { Opener } from './opener.ts'
 import { opener } from './opener.ts'
-import { bodyLimitOpener, multipartCanaryOpener, storeReachOpener, trackingReachOpener } from './probed.ts'
+import { bodyLimitOpener, multipartCanaryOpener, pacedOpener, storeReachOpener, trackingReachOpener } from './probed.ts'
 import { listingOpener, localTreeOpener, modelFilesOpener, storeOpener, unfinishedUploadsOpener } from './stored.ts'
 import { destinationFolderOpener, loggedModelOpener, routeOpener, targetOpener } from './tracked.ts'
 import { transfersOpener } from './transferred.ts'
@@ -95,6 +95,7 @@ export const openers: readonly Opener<Needed>[] = [
   unfinishedUploadsOpener,
   bodyLimitOpener,
   multipartCanaryOpener,
+  pacedOpener,
   leftoversOpener,
   transfersOpener,
 ]

@@ -1,14 +1,17 @@
 /** Needs that are measured by touching the network. */
-import { NotApplicable } from '../errors.ts'
+import { NotApplicable, Trouble } from '../errors.ts'
 import { storeTls } from '../mlflow/trust.ts'
 import { bodyLimit as probeBodyLimit } from '../probes/body-limit.ts'
+import { PhaseError } from '../probes/failures.ts'
 import { multipartCanary as runMultipartCanary } from '../probes/multipart-canary.ts'
+import { paced as probePaced } from '../probes/paced.ts'
 import { reach } from '../probes/reach.ts'
-import type { Reach } from '../probes/types.ts'
+import type { Paced, Reach } from '../probes/types.ts'
 import { keeper } from './canaries.ts'
 import {
   bodyLimit,
   multipartCanary,
+  paced,
   route,
   server,
   settings,
@@ -50,14 +53,18 @@ export const storeReachOpener = opener(storeReach, async ({ context, open, signa
   return { value, facts: facts(value) }
 })
 
+/** A name below the artifact root, where a limit on the artifact location alone would hold. */
+const belowRoot = (location: string): string => {
+  const below = new URL(location, 'mlflow-artifacts:/').pathname.replace(/^\/+|\/+$/g, '')
+  return `${below ? `${below}/` : ''}.mlflow-doctor-canary`
+}
+
 export const bodyLimitOpener = opener(bodyLimit, async ({ context, open, signal }: Opening<Needed>) => {
   const { proxied, location } = await open(route)
   if (!proxied) throw new NotApplicable('the artifacts do not pass the tracking server')
   const spoken = await open(server)
-  // A limit may be set on the artifact location alone, so the path asked for lies where the upload would.
-  const below = new URL(location, 'mlflow-artifacts:/').pathname.replace(/^\/+|\/+$/g, '')
   const value = await probeBodyLimit(spoken.uri, {
-    path: `/api/2.0/mlflow-artifacts/artifacts/${below ? `${below}/` : ''}.mlflow-doctor-canary`,
+    path: `/api/2.0/mlflow-artifacts/artifacts/${belowRoot(location)}`,
     headers: spoken.headers,
     timeoutMs: phaseMs,
     signal,
@@ -73,6 +80,50 @@ export const bodyLimitOpener = opener(bodyLimit, async ({ context, open, signal 
     },
   }
 })
+
+/** Bytes that a paced request declares: below the 1 MiB that nginx takes unless told, and more than is sent in all its time. */
+const pacedBytes = 1_000_000
+
+export const pacedOpener = opener(paced, async ({ context, open, signal, progress }: Opening<Needed>) => {
+  if (context.pacedMs === undefined) throw new NotApplicable('--deep is not given')
+  const { proxied, location } = await open(route)
+  if (!proxied) throw new NotApplicable('the artifacts do not pass the tracking server')
+  const spoken = await open(server)
+  const declared = await open(bodyLimit).catch(ifTrouble)
+  const most = declared?.refused === undefined ? pacedBytes : declared.accepted
+  const value = await probePaced(spoken.uri, {
+    // The first lies where uploads go, and MLflow has no use for a POST there. Flask answers it at once, though; it reads
+    // the whole body of the second, which wants JSON and gets none.
+    paths: ['artifacts', 'mpu/create'].map((call) => `/api/2.0/mlflow-artifacts/${call}/${belowRoot(location)}`),
+    bytes: Math.min(pacedBytes, most),
+    watchMs: context.pacedMs,
+    headers: spoken.headers,
+    timeoutMs: phaseMs,
+    signal,
+    progress,
+    tls: spoken.settings.tls,
+    env: context.host.env,
+  }).catch(notReached)
+  return {
+    value,
+    facts: {
+      ...(value.unmeasured === undefined && { watched: Math.round(value.watchedMs) }),
+      ...(value.idle && { longestPause: Math.round(value.idle.ms) }),
+      ...(value.body && { longestBody: Math.round(value.body.ms) }),
+    },
+  }
+})
+
+/** No connection where there was one before is no news of any time-out. */
+const notReached = (error: unknown): Paced => {
+  if (!(error instanceof PhaseError)) throw error
+  return { watchedMs: 0, unmeasured: error.failure.why }
+}
+
+const ifTrouble = (error: unknown): undefined => {
+  if (error instanceof Trouble || error instanceof NotApplicable) return undefined
+  throw error
+}
 
 export const multipartCanaryOpener = opener(multipartCanary, async (opening: Opening<Needed>) => {
   const { open, signal } = opening

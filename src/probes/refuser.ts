@@ -10,16 +10,19 @@ export const refuser = (answer: { readonly server?: string; readonly page: strin
 /** Servers that have no limit of their own: a refusal with such a header was rewritten on the way, or none is known. */
 const applications = /^(uvicorn|gunicorn|werkzeug|waitress)/i
 
-/** The products' built-in pages for 413 and the like. */
+/** The products' built-in pages for 413 and for time-outs. */
 const pages: readonly (readonly [RegExp, string])[] = [
   [/<center>nginx/i, 'nginx'],
   [/<center>openresty/i, 'openresty'],
-  [/The request entity exceeds the maximum allowed\./, 'haproxy'],
+  [
+    /The request entity exceeds the maximum allowed\.|Your browser didn't send a complete request in time\.|The server didn't respond in time\./,
+    'haproxy',
+  ],
   [/does not allow request data with .* requests, or the amount of data|exceeds the capacity limit/i, 'Apache'],
   [/404\.13|The request filtering module/i, 'Microsoft-IIS'],
   [/cloudflare/i, 'cloudflare'],
-  [/^Payload Too Large$/i, 'envoy'],
-  [/^Request Entity Too Large$/i, 'Traefik'],
+  [/^(?:Payload Too Large|upstream request timeout|stream timeout)$/i, 'envoy'],
+  [/^(?:Request Entity Too Large|Gateway Timeout)$/i, 'Traefik'],
   [/^(?:\{"message":)?"?Request Too Long"?\}?$/i, 'Amazon API Gateway'],
   [/Request Entity Too Large.*(?:Google|Cloud Run)/is, 'Google Frontend'],
 ]

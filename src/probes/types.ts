@@ -85,3 +85,25 @@ export interface Transfer {
   /** Why canaries beyond the first were not sent: a sentence without a full stop. */
   readonly objection?: string
 }
+
+/** How something on the way ended a request whose body did not come. */
+export interface Cut {
+  /** Of a body that pauses: from its last byte. Of one that flows: from its first. In milliseconds. */
+  readonly ms: number
+  /** Absent when the connection was closed without an answer. */
+  readonly status?: number
+  /** Who answered, by its `server` header or its page. */
+  readonly by?: string
+}
+
+/** How long a request body may pause and take, by requests that were kept open on purpose. */
+export interface Paced {
+  /** A body that pauses was ended, and one that flows was not, or later. */
+  readonly idle?: Cut
+  /** A body that flows slowly was ended: its whole time is counted. */
+  readonly body?: Cut
+  /** Milliseconds that a request was watched: where nothing was ended, time-outs are longer than this. */
+  readonly watchedMs: number
+  /** Why nothing could be measured, without a full stop. `watchedMs` is 0 then. */
+  readonly unmeasured?: string
+}
