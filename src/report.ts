@@ -32,6 +32,8 @@ export interface CheckReport {
   readonly ms: number
   /** Why it was skipped or blocked, or how it crashed. */
   readonly reason?: string
+  /** The check whose finding says already why this one was blocked. */
+  readonly blockedBy?: string
   readonly measured?: Readonly<Record<string, string | number | boolean>>
   readonly findings: readonly ReportedFinding[]
 }

@@ -45,6 +45,9 @@ export const exceeds = (touches: Touches, allowed: Touches) => touchOrder.indexO
 /** Milliseconds that removing one thing may take: after an interruption somebody waits for the end, else a server may still be storing it. */
 const closingMs = { interrupted: 10_000, usual: 60_000 }
 
+/** The need that first could not be opened, of each trouble. */
+const failedNeed = new WeakMap<Trouble, string>()
+
 /** One lifetime of opened needs: the whole run, or one target within it. */
 export class Scope<Context> {
   readonly #openers: ReadonlyMap<string, Opener<Context>>
@@ -54,6 +57,8 @@ export class Scope<Context> {
   readonly #undo: (() => Promise<void> | void)[] = []
   /** One for each need that is being opened now. */
   readonly #pending = new Set<AbortController>()
+  /** Names of needs that a finding says cannot be opened, and the id of its check. */
+  readonly #stopped = new Map<string, string>()
 
   constructor(
     openers: ReadonlyMap<string, Opener<Context>>,
@@ -95,6 +100,8 @@ export class Scope<Context> {
       if (close) this.#undo.push(() => close.call(opened))
       return opened
     } catch (error) {
+      // A need that another one opened on the way has noted itself before.
+      if (error instanceof Trouble && !failedNeed.has(error)) failedNeed.set(error, need.name)
       if (!(error instanceof Stopped)) throw error
       // What opens after all is of no use to anybody any more.
       opening.then(({ close }) => close?.()).catch(() => undefined)
@@ -107,6 +114,17 @@ export class Scope<Context> {
     } finally {
       this.#pending.delete(patience)
     }
+  }
+
+  /** A finding of the check `id` says why these needs cannot be opened. */
+  stop(needs: readonly string[], id: string): void {
+    for (const need of needs) this.#stopped.set(need, id)
+  }
+
+  /** The check whose finding says already what this trouble says. */
+  stopperOf(trouble: Trouble): string | undefined {
+    const need = failedNeed.get(trouble)
+    return (need === undefined ? undefined : this.#stopped.get(need)) ?? this.#parent?.stopperOf(trouble)
   }
 
   /** Stops waiting for whatever is being opened now, here and in the run: one silent server must not hold up the rest. */
@@ -176,7 +194,7 @@ const runOne = async <Context>(
   const gaps: Gap[] = []
   const active: Active[] = []
   const measured: Record<string, string | number | boolean> = {}
-  const done = (state: CheckReport['state'], reason?: string): CheckReport => {
+  const done = (state: CheckReport['state'], reason?: string, blockedBy?: string): CheckReport => {
     options.progress(check.id, target, undefined)
     return {
       id: check.id,
@@ -185,6 +203,7 @@ const runOne = async <Context>(
       state,
       ms: Math.round(performance.now() - began),
       ...(reason === undefined ? {} : { reason }),
+      ...(blockedBy === undefined ? {} : { blockedBy }),
       ...(Object.keys(measured).length > 0 ? { measured } : {}),
       // A copy: a check that was stopped may still be running, and what it finds now comes too late.
       findings: [...findings],
@@ -201,8 +220,10 @@ const runOne = async <Context>(
     const work = async () => {
       const on = await openAll(scope, check, options.mayTouch, measured, progress)
       for await (const item of check.run({ ...on, signal, progress } as never)) {
-        if (item.kind === 'finding') findings.push(reported(item, check, options))
-        else if (item.kind === 'limit') limits.push(item)
+        if (item.kind === 'finding') {
+          findings.push(reported(item, check, options))
+          scope.stop(item.stops ?? [], check.id)
+        } else if (item.kind === 'limit') limits.push(item)
         else if (item.kind === 'gap') gaps.push(item)
         else active.push(item)
       }
@@ -220,7 +241,7 @@ const runOne = async <Context>(
     }
     if (error instanceof NotApplicable) return done('skipped', error.message)
     // What was found before the trouble stays found: the state says that the look is not complete.
-    if (error instanceof Trouble) return done('blocked', error.message)
+    if (error instanceof Trouble) return done('blocked', error.message, scope.stopperOf(error))
     return done('crashed', error instanceof Error ? (error.stack ?? error.message) : String(error))
   }
 }

@@ -71,6 +71,7 @@ const checkOf = (check: Check): Schema =>
     {
       target: text,
       reason: text,
+      blockedBy: text,
       measured: factsOf(Object.assign({}, ...check.needs.map((need) => need.facts))),
     },
   )

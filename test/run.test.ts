@@ -88,6 +88,22 @@ test.each([
   expect(outcome.checks[0]).toMatchObject({ state, reason: expect.stringMatching(reason) })
 })
 
+test('a check that is blocked for the reason that a finding gave points to it', async () => {
+  const opens = opener<undefined, string, { size: 'bytes' }>(thing, () =>
+    Promise.reject(new Trouble({ kind: 'unreachable', what: 'w', why: 'y', todo: 't' })),
+  )
+  const on = opener<undefined, string, Record<never, never>>(writing, async ({ open }) => ({
+    value: await open(thing),
+  }))
+  const tells = made(async function* () {
+    yield { ...finding(), stops: [thing.name] }
+  })
+  const asks = made(async function* () {}, { needs: [writing] })
+  const { outcome } = await run([asks, tells, asks], [opens, on])
+  // The first could not know yet.
+  expect(outcome.checks.map(({ blockedBy }) => blockedBy)).toEqual([undefined, undefined, 'host/made'])
+})
+
 test('a want that fails blocks nothing', async () => {
   const opens = opener<undefined, string, { size: 'bytes' }>(thing, () => Promise.reject(new NotApplicable('none')))
   const { outcome } = await run([made(async function* () {}, { wants: [thing] })], [opens])

@@ -1,5 +1,5 @@
 import { defineCheck, type Finding, type On } from '../../src/check.ts'
-import { trackingReach } from '../../src/needs/declarations.ts'
+import { tracking, trackingReach } from '../../src/needs/declarations.ts'
 
 export const facts = {
   origin: 'text',
@@ -75,8 +75,9 @@ export default defineCheck({
   },
   async *run({ trackingReach: reach }) {
     const finding = judge(reach, 'the tracking server')
+    const stops = [tracking.name]
     if (finding) {
-      yield finding
+      yield { ...finding, stops }
       return
     }
     const { status, traces, origin } = reach
@@ -91,6 +92,7 @@ export default defineCheck({
         ? `the tracking server redirects to ${to} (${status}), so every upload is sent twice`
         : `the tracking server redirects to ${to} (${status}), which turns MLflow's POST and PUT requests into GET`,
       facts: { origin, status },
+      stops,
       remedy: {
         text: /login|auth|signin|sso/i.test(to)
           ? 'Ask for an address of the server that takes tokens in place of a login page, and set MLFLOW_TRACKING_TOKEN.'

@@ -228,11 +228,14 @@ const infoOf = async (http: Http, settings: Settings, signal?: AbortSignal): Pro
   const software = /^[\x20-\x7e]{1,80}$/.exec(response.headers.get('server') ?? '')?.[0]
 
   // The host check spares /version, and server-info asks for no login: only a real call shows both.
-  await http.json('POST', `${api}/experiments/search`, {
+  const first = await http.json('POST', `${api}/experiments/search`, {
     json: { max_results: 1 },
     what: reach,
     ...(signal && { signal }),
   })
+  // Without any experiment the answer is {}; anything else that lacks them comes from another service.
+  if (Object.keys(first as object).length > 0 && !Array.isArray(objectIn(first, 'experiments')))
+    throw notJson(what, host.host, JSON.stringify(first))
   let flags: unknown
   try {
     flags = await http.json('GET', '/api/3.0/mlflow/server-info', { ...(signal && { signal }) })

@@ -141,7 +141,7 @@ const whyHttp = (error: unknown, timedOut: boolean, url: URL, options: ReachOpti
       todo: 'Look whether the server hangs or is overloaded, and read the log of the proxy in front of it',
     }
   }
-  if (code?.startsWith('HPE_') || (error as Error).name === 'HTTPParserError') {
+  if (code?.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || (error as Error).name === 'HTTPParserError') {
     return {
       why: `answered garbage: what ${url.host} sent is not HTTP`,
       todo:

@@ -96,17 +96,20 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
       continue
     }
     say(paint.underline(target === undefined ? 'This machine, the server and the store' : line(target)))
-    const blocked = new Map<string, string[]>()
+    const blocked: CheckReport[] = []
     for (const entry of entries) {
-      if (entry.state !== 'blocked') check(entry)
-      else blocked.set(entry.reason ?? '', [...(blocked.get(entry.reason ?? '') ?? []), entry.id])
+      if (entry.state === 'blocked') blocked.push(entry)
+      else check(entry)
     }
     // One cause often blocks many checks; it is said once.
-    for (const [reason, ids] of blocked) {
-      say(`  ${marks.blocked} could not look: ${line(reason)}`)
-      say(`    ${paint.dim(`blocked: ${ids.join(', ')}`)}`)
-      for (const entry of entries)
-        if (ids.includes(entry.id)) for (const found of entry.findings) finding(entry.id, found)
+    const cause = ({ reason = '', blockedBy }: CheckReport): string =>
+      blockedBy === undefined || verbose
+        ? `could not look: ${line(reason)}`
+        : `could not look, for the reason that ${blockedBy} gives`
+    for (const [says, same] of Map.groupBy(blocked, cause)) {
+      say(`  ${marks.blocked} ${says}`)
+      say(`    ${paint.dim(`blocked: ${same.map(({ id }) => id).join(', ')}`)}`)
+      for (const entry of same) for (const found of entry.findings) finding(entry.id, found)
     }
     say()
   }

@@ -15,8 +15,8 @@ export interface NginxOptions {
   readonly location?: string
   /** Lines inside `http {}`. */
   readonly http?: string
-  /** With a certificate of its own for 127.0.0.1 and localhost; its CA is `caFile`. */
-  readonly tls?: boolean
+  /** With a certificate of its own for 127.0.0.1 and localhost; its CA is `caFile`. `expired`: since yesterday; `other-host`: for another name. */
+  readonly tls?: boolean | 'expired' | 'other-host'
 }
 
 export interface Nginx extends Running {
@@ -32,7 +32,9 @@ export async function startNginx(options: NginxOptions): Promise<Nginx> {
   return onFreePorts(1, async (port) => {
     const dir = await freshDir('nginx')
     for (const name of ['body', 'proxy', 'other']) await mkdir(join(dir, name))
-    const ca = options.tls ? makeCertificate(await systemProgram('openssl', 'openssl'), dir) : undefined
+    const ca = options.tls
+      ? await makeCertificate(await systemProgram('openssl', 'openssl'), dir, options.tls)
+      : undefined
     await writeFile(join(dir, 'nginx.conf'), configuration(options, dir, port))
     const url = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`
     const running = await serve({
@@ -80,11 +82,21 @@ http {
 `
 }
 
-/** A certificate that is its own CA, good for a year; gives the path of the CA file. */
-function makeCertificate(openssl: string, dir: string): string {
+/** A certificate that is its own CA, good for a year unless told; gives the path of the CA file. */
+async function makeCertificate(openssl: string, dir: string, kind: true | 'expired' | 'other-host'): Promise<string> {
   const cert = join(dir, 'cert.pem')
-  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost']
-  const key = ['-newkey', 'rsa:2048', '-nodes', '-keyout', join(dir, 'key.pem')]
-  execFileSync(openssl, ['req', '-x509', ...key, '-out', cert, '-days', '365', ...subject], { stdio: 'ignore' })
+  const key = join(dir, 'key.pem')
+  const request = join(dir, 'request.pem')
+  const names = join(dir, 'names.cnf')
+  await writeFile(
+    names,
+    `subjectAltName=${kind === 'other-host' ? 'DNS:mlflow.example' : 'IP:127.0.0.1,DNS:localhost'}\n`,
+  )
+  const subject = kind === 'other-host' ? '/CN=mlflow.example' : '/CN=127.0.0.1'
+  const run = (args: readonly string[]) => execFileSync(openssl, args, { stdio: 'ignore' })
+  run(['req', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', request, '-subj', subject])
+  // Only x509 takes a negative number of days; req has refused one since OpenSSL 3.
+  const days = kind === 'expired' ? '-1' : '365'
+  run(['x509', '-req', '-in', request, '-signkey', key, '-days', days, '-extfile', names, '-out', cert])
   return cert
 }
