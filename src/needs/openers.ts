@@ -6,6 +6,7 @@ import { tempFolder } from '../host/temp.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { readSettings } from '../mlflow/settings.ts'
 import { openTracking } from '../mlflow/tracking.ts'
+import { bucketSettingsOpener, checksumTriesOpener, deleteRightOpener, readRightsOpener } from './bucketed.ts'
 import { leftoversOpener } from './canaries.ts'
 import * as needs from './declarations.ts'
 import type { Needed } from './needed.ts'
@@ -88,6 +89,10 @@ export const openers: readonly Opener<Needed>[] = [
   unfinishedUploadsOpener,
   bodyLimitOpener,
   multipartCanaryOpener,
+  bucketSettingsOpener,
+  readRightsOpener,
+  deleteRightOpener,
+  checksumTriesOpener,
   leftoversOpener,
   transfersOpener,
 ]
