@@ -33,11 +33,20 @@ export interface Keeper {
    */
   hold(canary: Canary, undo: () => Promise<unknown>): Promise<() => Promise<void>>
   /** An upload that is aborted whatever happens. */
-  upload(of: Store, plan: { readonly sourceSize: number; readonly partSize: number }, time: number): Promise<Held>
+  upload<U extends Begun = OpenUpload>(of: Begins<U>, plan: UploadPlan, time: number): Promise<Held<U>>
 }
 
-export interface Held {
-  readonly upload: OpenUpload
+type UploadPlan = Parameters<Store['openUpload']>[1]
+type Begun = Pick<OpenUpload, 'id' | 'abort'>
+
+/** A store, or what begins uploads there in another way. */
+interface Begins<U extends Begun> {
+  readonly uri: string
+  openUpload(path: string, plan: UploadPlan): Promise<U>
+}
+
+export interface Held<U extends Begun = OpenUpload> {
+  readonly upload: U
   end(): Promise<void>
 }
 
@@ -61,8 +70,8 @@ export const keeper = ({
     owner,
     name: (time) => canaryName(owner, time),
     hold,
-    async upload(of, plan, time) {
-      let beginning: Promise<Held> | undefined
+    async upload<U extends Begun>(of: Begins<U>, plan: UploadPlan, time: number) {
+      let beginning: Promise<Held<U>> | undefined
       // An interruption while it is being begun: the end of the run waits for it.
       onClose(async () => (await beginning?.catch(() => undefined))?.end())
       beginning = (async () => {

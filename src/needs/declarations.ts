@@ -9,6 +9,7 @@ import type { TrackingServer } from '../mlflow/server.ts'
 import type { LoggedModel, Settings, Target, Tracking } from '../mlflow/types.ts'
 import type { MultipartCanary } from '../probes/multipart-canary.ts'
 import type { BodyLimit, Paced, Reach, Transfer } from '../probes/types.ts'
+import type { BucketSettings, ChecksumTry, Right } from '../stores/bucket.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
 
 /** A file that is going to be uploaded. `path` is relative to the artifact root; `bytes` in bytes. */
@@ -193,6 +194,29 @@ export const paced = need<Paced>()({
   touches: 'writes',
   scope: 'target',
   facts: { longestPause: 'ms', longestBody: 'ms', watched: 'ms' },
+})
+/** What the bucket tells of itself; not applicable where the store is no bucket that this machine reaches itself. */
+export const bucketSettings = need<BucketSettings>()({
+  name: 'bucketSettings',
+  touches: 'reads',
+  scope: 'target',
+  facts: { bucketRegion: 'text', clockOffset: 'ms', versioning: 'text', encryption: 'text' },
+})
+/** Which of the rights that reading takes the credentials in use have. */
+export const readRights = need<readonly Right[]>()({
+  name: 'readRights',
+  touches: 'reads',
+  scope: 'target',
+  facts: {},
+})
+/** Whether an object may be deleted, by deleting one that is not there. */
+export const deleteRight = need<Right>()({ name: 'deleteRight', touches: 'writes', scope: 'target', facts: {} })
+/** Tiny parts of uploads that are aborted, each proved in another way, from none to the strongest. */
+export const checksumTries = need<readonly ChecksumTry[]>()({
+  name: 'checksumTries',
+  touches: 'writes',
+  scope: 'target',
+  facts: { strongestChecksum: 'text' },
 })
 /** A tiny multipart upload that is begun, listed and aborted. */
 export const multipartCanary = need<MultipartCanary>()({

@@ -7,6 +7,7 @@ import { findClient } from '../mlflow/client.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { readSettings } from '../mlflow/settings.ts'
 import { openTracking } from '../mlflow/tracking.ts'
+import { bucketSettingsOpener, checksumTriesOpener, deleteRightOpener, readRightsOpener } from './bucketed.ts'
 import { leftoversOpener } from './canaries.ts'
 import * as needs from './declarations.ts'
 import type { Needed } from './needed.ts'
@@ -96,6 +97,10 @@ export const openers: readonly Opener<Needed>[] = [
   bodyLimitOpener,
   multipartCanaryOpener,
   pacedOpener,
+  bucketSettingsOpener,
+  readRightsOpener,
+  deleteRightOpener,
+  checksumTriesOpener,
   leftoversOpener,
   transfersOpener,
 ]

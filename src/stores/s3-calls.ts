@@ -1,4 +1,4 @@
-import type { S3Client } from '@aws-sdk/client-s3'
+import type { S3Client, UploadPartCommand } from '@aws-sdk/client-s3'
 import type { Settings } from '../mlflow/types.ts'
 import type { S3Connection } from './s3-client.ts'
 import { s3Trouble } from './s3-trouble.ts'
@@ -62,4 +62,18 @@ export const s3Calls = (
       }
     },
   }
+}
+
+/** Leaves the payload out of the signature of this request. */
+export const unsignedPayload = (command: UploadPartCommand): void => {
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const { request } = args
+      if (typeof request === 'object' && request !== null && 'headers' in request) {
+        Object.assign(request.headers ?? {}, { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' })
+      }
+      return next(args)
+    },
+    { step: 'build', name: 'unsignedPayload' },
+  )
 }

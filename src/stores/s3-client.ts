@@ -15,6 +15,8 @@ export interface S3Connection {
   readonly endpoint: string
   /** True for Amazon's own endpoints. */
   readonly amazon: boolean
+  /** The region that requests are signed for. */
+  readonly region: string
   /** "access key …ABCD". */
   readonly identity: string
   /** The store's clock minus this machine's, in milliseconds, from the last answer's Date header. */
@@ -99,6 +101,7 @@ export const connectS3 = async (
     once,
     endpoint: shown,
     amazon,
+    region,
     identity: `access key …${accessKeyId.slice(-4)}`,
     clockOffset: () => offset,
     close: () => {

@@ -116,14 +116,16 @@ export const s3Trouble = (doing: Doing, error: unknown): unknown => {
       cause: error,
     })
   }
-  const [kind, todo] = byCode[error.name] ?? byStatus(status, action)
+  // AWS names the action that it missed where that is another one, such as kms:GenerateDataKey.
+  const missed = /is not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)/.exec(error.message)?.[1] ?? action
+  const [kind, todo] = byCode[error.name] ?? byStatus(status, missed)
   const skew = error.name === 'RequestTimeTooSkewed'
   return new Trouble({
     kind: skew ? 'unauthenticated' : kind,
     what,
     why: skew ? `the clocks differ${byHowMuch(doing.clockOffset)}` : saying(error, status),
     todo: skew ? 'Set the clock of this machine (NTP)' : todo,
-    ...(kind === 'denied' && !skew ? { action } : {}),
+    ...(kind === 'denied' && !skew ? { action: missed } : {}),
     ...(status === undefined ? {} : { status }),
     cause: error,
   })

@@ -11,7 +11,7 @@ import {
 import { Trouble } from '../errors.ts'
 import { requireCrc32 } from './part-check.ts'
 import { changedSincePlan } from './replaced.ts'
-import type { S3Calls } from './s3-calls.ts'
+import { type S3Calls, unsignedPayload } from './s3-calls.ts'
 import { crc32ToBase64, listParts, unquoted } from './s3-lists.ts'
 import { s3Code, s3Status } from './s3-trouble.ts'
 import type { OpenUpload, Part } from './store.ts'
@@ -130,16 +130,7 @@ const s3Upload = (
   ) => {
     const command = new UploadPartCommand({ ...upload, ...proof, PartNumber: number, Body: bytes })
     // The checksum travels in a signed header, so a SHA-256 over the payload as well would be work for nothing.
-    command.middlewareStack.add(
-      (next) => async (args) => {
-        const { request } = args
-        if (typeof request === 'object' && request !== null && 'headers' in request) {
-          Object.assign(request.headers ?? {}, { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' })
-        }
-        return next(args)
-      },
-      { step: 'build', name: 'unsignedPayload' },
-    )
+    unsignedPayload(command)
     const calling = { what: `cannot send part ${number} of ${uri}`, action: 's3:PutObject', signal, once: true }
     return calls.run(calling, (client, how) => client.send(command, how))
   }

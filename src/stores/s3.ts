@@ -9,6 +9,7 @@ import { Trouble } from '../errors.ts'
 import { firstBytes } from '../first-bytes.ts'
 import type { Settings } from '../mlflow/types.ts'
 import { join, safeFolder, safePath } from './path.ts'
+import { s3Bucket } from './s3-bucket.ts'
 import { s3Calls } from './s3-calls.ts'
 import type { S3Connection } from './s3-client.ts'
 import { crc32FromBase64, listObjects, listParts, listUploads, plausible, unquoted } from './s3-lists.ts'
@@ -87,6 +88,7 @@ export const s3Store = (
     reached,
     route: 'store-multipart',
     limits: connection.amazon ? amazonLimits : otherLimits,
+    bucket: s3Bucket(calls, connection, root),
 
     async *list({ prefix = '', signal } = {}) {
       const from = below(safeFolder(prefix))

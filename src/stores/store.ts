@@ -1,4 +1,5 @@
 import type { RouteKind } from '../check.ts'
+import type { Bucket } from './bucket.ts'
 
 /**
  * The contract of an artifact store. Paths are relative to the store's root, `/`-separated, never absolute, without `.`
@@ -141,6 +142,9 @@ export interface Store {
 
   /** The parts of an upload that `unfinished` listed; looks only. A staged file counts as one part. */
   partsOf(upload: UnfinishedUpload, signal?: AbortSignal): Promise<readonly Part[]>
+
+  /** What only a bucket has, where this machine reaches one itself: its settings, and the rights in it. */
+  readonly bucket?: Bucket
 
   /** Now, by the store's clock, in milliseconds since the epoch; undefined where it does not tell. */
   now(signal?: AbortSignal): Promise<number | undefined>

@@ -1,0 +1,98 @@
+/** Needs that the bucket behind an S3 store answers. */
+import { NotApplicable, Trouble } from '../errors.ts'
+import type { Bucket, BucketSettings, ChecksumTry, Right, Told } from '../stores/bucket.ts'
+import { checksumModes } from '../stores/bucket.ts'
+import type { Store } from '../stores/store.ts'
+import { keeper } from './canaries.ts'
+import {
+  bucketSettings,
+  checksumTries,
+  deleteRight,
+  multipartCanary,
+  readRights,
+  store,
+  target,
+} from './declarations.ts'
+import type { Needed } from './needed.ts'
+import { type Opening, opener } from './opener.ts'
+
+const bucketOf = async (open: Opening<Needed>['open']): Promise<{ of: Store; bucket: Bucket }> => {
+  await open(target)
+  const of = await open(store)
+  if (of.bucket) return { of, bucket: of.bucket }
+  throw new NotApplicable(
+    of.kind === 'folder'
+      ? 'the store is a folder'
+      : 'the store is reached through the tracking server, which does not tell its settings',
+  )
+}
+
+const told = <T>(answer: Told<T>): T | undefined => ('told' in answer ? answer.told : undefined)
+
+export const bucketSettingsOpener = opener(bucketSettings, async ({ open, signal }: Opening<Needed>) => {
+  const { bucket } = await bucketOf(open)
+  const value = await bucket.settings(signal)
+  const versioning = told(value.versioning)
+  const encryption = told(value.encryption)?.algorithm
+  return {
+    value,
+    facts: {
+      ...(value.bucketRegion !== undefined && { bucketRegion: value.bucketRegion }),
+      ...(value.clockOffset !== undefined && { clockOffset: value.clockOffset }),
+      ...(versioning !== undefined && { versioning }),
+      ...(encryption !== undefined && { encryption }),
+    },
+  }
+})
+
+export const readRightsOpener = opener(readRights, async (opening: Opening<Needed>) => {
+  const { bucket } = await bucketOf(opening.open)
+  return { value: await bucket.readRights(keeper(opening).name(Date.now()), opening.signal) }
+})
+
+/** True only where nothing speaks for versions: a DELETE there removes, or finds nothing, and leaves no marker. */
+const keepsNothing = ({ versioning }: BucketSettings): boolean =>
+  'told' in versioning ? versioning.told === 'off' : versioning.untold.kind === 'unsupported'
+
+export const deleteRightOpener = opener(deleteRight, async (opening: Opening<Needed>) => {
+  const { open, signal } = opening
+  const { bucket } = await bucketOf(open)
+  if (!keepsNothing(await open(bucketSettings))) {
+    const why = 'the bucket keeps versions, or does not tell, and a DELETE there would leave a marker'
+    const value: Right = { action: 's3:DeleteObject', state: 'unclear', why }
+    return { value }
+  }
+  return { value: await bucket.deleteRight(keeper(opening).name(Date.now()), signal) }
+})
+
+export const checksumTriesOpener = opener(checksumTries, async (opening: Opening<Needed>) => {
+  const { open, signal } = opening
+  const { of, bucket } = await bucketOf(open)
+  // What cannot be begun shows nothing here, and what cannot be aborted must not be begun again.
+  const { steps } = await open(multipartCanary)
+  const failed = steps.find(
+    ({ step, trouble }) => trouble !== undefined && step !== 'list-parts' && step !== 'list-uploads',
+  )
+  if (failed) throw new NotApplicable('not even a plain part can be sent and aborted')
+  const { upload } = keeper(opening)
+  const time = (await of.now(signal)) ?? Date.now()
+  const value: ChecksumTry[] = []
+  for (const mode of checksumModes) {
+    signal.throwIfAborted()
+    const from = { uri: of.uri, openUpload: (name: string) => bucket.openProbe(name, mode) }
+    try {
+      const { upload: probe, end } = await upload(from, { sourceSize: 1, partSize: 1 }, time)
+      try {
+        value.push(await probe.tryPart(mode, signal))
+      } finally {
+        await end()
+      }
+    } catch (error) {
+      // A store may refuse the mode as early as here.
+      if (!(error instanceof Trouble) || !['unsupported', 'unexpected-answer'].includes(error.kind)) throw error
+      value.push({ mode, accepted: false, why: error.why })
+    }
+  }
+  const strongest = value.findLast(({ accepted, confirmed }) => accepted && confirmed !== false)?.mode
+  return { value, facts: strongest === undefined ? {} : { strongestChecksum: strongest } }
+})

@@ -1,0 +1,61 @@
+/** What a bucket policy demands of uploads, as far as it can be read without knowing who asks. */
+
+type Json = Readonly<Record<string, unknown>>
+
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
+const listOf = (value: unknown): readonly unknown[] =>
+  Array.isArray(value) ? value : value === undefined ? [] : [value]
+
+/** `*` and `?` as IAM reads them; action names know no case, and keys that differ in case alone are not worth a miss. */
+const matches = (pattern: unknown, text: string): boolean => {
+  if (typeof pattern !== 'string') return false
+  const escaped = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.')
+  return new RegExp(`^${escaped}$`, 'is').test(text)
+}
+
+const everybody = (principal: unknown): boolean =>
+  principal === '*' || (isObject(principal) && listOf(principal.AWS).includes('*'))
+
+const header = 's3:x-amz-server-side-encryption'
+
+/** The value that a statement's condition lets pass: a refusal of whatever lacks the header, or has another value in it. */
+const demandOf = (condition: unknown): string | undefined => {
+  if (!isObject(condition)) return undefined
+  const operators = Object.entries(condition)
+  const [only] = operators
+  // Conditions are all to be met, so one that is not understood leaves open whether the statement applies.
+  if (only === undefined || operators.length !== 1 || !isObject(only[1])) return undefined
+  const keys = Object.entries(only[1])
+  const [key] = keys
+  if (key === undefined || keys.length !== 1 || key[0].toLowerCase() !== header) return undefined
+  const [value] = listOf(key[1])
+  // Negated operators are met where the key is missing (docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html).
+  if (/^StringNot(Equals|EqualsIgnoreCase|Like)(IfExists)?$/.test(only[0]) && typeof value === 'string') return value
+  return only[0] === 'Null' && String(value) === 'true' ? 'any' : undefined
+}
+
+/**
+ * The `x-amz-server-side-encryption` that this policy refuses uploads to `bucket/key` without: a value, `any`, or undefined
+ * where it demands nothing that is understood. Malformed policies demand nothing.
+ */
+export const demandedEncryption = (policy: string, bucket: string, key: string): string | undefined => {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(policy)
+  } catch {
+    return undefined
+  }
+  for (const statement of isObject(parsed) ? listOf(parsed.Statement) : []) {
+    if (!isObject(statement) || statement.Effect !== 'Deny' || !everybody(statement.Principal)) continue
+    if (!listOf(statement.Action).some((action) => matches(action, 's3:PutObject'))) continue
+    const named = (resource: unknown) =>
+      typeof resource === 'string' && matches(resource.replace(/^arn:[a-z-]+:s3:::/, ''), `${bucket}/${key}`)
+    if (!listOf(statement.Resource).some(named)) continue
+    const demand = demandOf(statement.Condition)
+    if (demand !== undefined) return demand
+  }
+  return undefined
+}
