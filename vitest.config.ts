@@ -29,10 +29,9 @@ export default defineConfig({
           include: ['test/**/*.matrix.test.ts'],
           // Beside other tests of the lab, what uploads take would tell nothing.
           sequence: { groupOrder: 1 },
-          // A cell waits for others that are on the same servers.
+          // A cell waits for all that go before it.
           testTimeout: 3_600_000,
           hookTimeout: 300_000,
-          maxConcurrency: 2,
         },
       },
     ],

@@ -11,6 +11,7 @@ import { type S3Server, startSeaweed } from '../lab/seaweed.ts'
 import { startThrottle } from '../lab/throttle.ts'
 import { startToxiproxy, type Toxiproxy } from '../lab/toxiproxy.ts'
 import { startVersitygw } from '../lab/versitygw.ts'
+import { startStall } from './stall.ts'
 import type { Front, Link, Site } from './types.ts'
 
 interface Stoppable {
@@ -98,6 +99,7 @@ export class Shared {
     if (link?.bytesPerSecond !== undefined) {
       url = (await stack.keep(startThrottle({ upstream: url, bytesPerSecond: link.bytesPerSecond }))).url
     }
+    if (link?.pause !== undefined) url = (await stack.keep(startStall({ upstream: url, ...link.pause }))).url
     if (link?.latency !== undefined || link?.cutAfter !== undefined) {
       const toxic = await (await this.toxiproxy()).proxy(url)
       const { latency, cutAfter } = link
@@ -222,7 +224,7 @@ export const startFronts = async (fronts: readonly Front[], upstream: string, st
   let url = upstream
   for (const front of fronts.toReversed()) {
     if ('nginx' in front) {
-      let directives = front.nginx
+      let directives = front.nginx.replaceAll('UPSTREAM', url)
       if (front.bodyDisk !== undefined) {
         const dir = join(await disk(stack, front.bodyDisk), 'body')
         await mkdir(dir)

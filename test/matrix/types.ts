@@ -29,10 +29,13 @@ export interface Link {
   readonly latency?: number
   /** Bytes of a connection, upstream, after which it is cut. */
   readonly cutAfter?: number
+  /** Each connection pauses once, after so many bytes upstream, for so many milliseconds. */
+  readonly pause?: { readonly after: number; readonly ms: number }
 }
 
 export type Front =
   | {
+      /** Lines inside `server {}`; UPSTREAM stands for the address of what is behind. */
       readonly nginx: string
       /** Lines inside `location / {}`. */
       readonly location?: string
