@@ -12,8 +12,16 @@ import storeReach from './network/store-reach.ts'
 import transfer from './network/transfer.ts'
 import bodyLimit from './proxy/body-limit.ts'
 import artifactRoute from './server/artifact-route.ts'
+import address from './store/address.ts'
+import checksums from './store/checksums.ts'
+import clock from './store/clock.ts'
+import encryption from './store/encryption.ts'
 import leftovers from './store/leftovers.ts'
+import lifecycle from './store/lifecycle.ts'
+import storeLimits from './store/limits.ts'
 import multipart from './store/multipart.ts'
+import objectLock from './store/object-lock.ts'
+import permissions from './store/permissions.ts'
 
 export const checks: readonly Check[] = [
   tempDisk,
@@ -23,6 +31,14 @@ export const checks: readonly Check[] = [
   artifactRoute,
   bodyLimit,
   multipart,
+  permissions,
+  clock,
+  address,
+  checksums,
+  encryption,
+  objectLock,
+  lifecycle,
+  storeLimits,
   leftovers,
   transfer,
   stability,
