@@ -15,8 +15,16 @@ import bodyLimit from './proxy/body-limit.ts'
 import timeOuts from './proxy/time-outs.ts'
 import artifactRoute from './server/artifact-route.ts'
 import disk from './store/disk.ts'
+import address from './store/address.ts'
+import checksums from './store/checksums.ts'
+import clock from './store/clock.ts'
+import encryption from './store/encryption.ts'
 import leftovers from './store/leftovers.ts'
+import lifecycle from './store/lifecycle.ts'
+import storeLimits from './store/limits.ts'
 import multipart from './store/multipart.ts'
+import objectLock from './store/object-lock.ts'
+import permissions from './store/permissions.ts'
 
 export const checks: readonly Check[] = [
   tempDisk,
@@ -28,6 +36,14 @@ export const checks: readonly Check[] = [
   disk,
   bodyLimit,
   multipart,
+  permissions,
+  clock,
+  address,
+  checksums,
+  encryption,
+  objectLock,
+  lifecycle,
+  storeLimits,
   leftovers,
   transfer,
   timeOuts,

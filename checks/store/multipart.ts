@@ -52,15 +52,6 @@ const steps: Readonly<Record<Step, Meaning>> = {
   },
 }
 
-/** One statement of an IAM policy, as short as it works. */
-const statement = (uri: string, action: string): string => {
-  const [bucket = '', ...rest] = uri.replace(/^s3:\/\//, '').split('/')
-  const onBucket = action === 's3:ListBucketMultipartUploads'
-  const object = [bucket, ...rest, '*'].filter((part) => part !== '').join('/')
-  const Resource = `arn:aws:s3:::${onBucket ? bucket : object}`
-  return JSON.stringify({ Effect: 'Allow', Action: action, Resource })
-}
-
 const facts = { step: 'text', took: 'ms' } as const
 
 export default defineCheck({
@@ -96,7 +87,7 @@ export default defineCheck({
         facts: { step, took: ms },
         remedy: {
           text: denied
-            ? `${doctorOnly ? 'For repair and scan from this machine: allow' : 'Allow'} ${trouble.action ?? action} to the credentials in use, for instance by this statement in their IAM policy: ${statement(store.uri, trouble.action ?? action)}.`
+            ? `${doctorOnly ? 'For repair and scan from this machine: allow' : 'Allow'} ${trouble.action ?? action} to the credentials in use; store/permissions prints a policy with all that is needed.`
             : `${trouble.todo}.`,
         },
       }

@@ -171,6 +171,7 @@ const s3 = (around: Surroundings, note: Note): Settings['s3'] => {
       todo: 'Set MLFLOW_S3_ENDPOINT_URL to a URL such as https://minio.example.com:9000',
     })
   const region = first(['AWS_DEFAULT_REGION', 'AWS_REGION'], 'region')
+  const checksums = first(['AWS_REQUEST_CHECKSUM_CALCULATION'], 'request_checksum_calculation')?.toLowerCase()
   const ignoreTls = flagOf(env, 'MLFLOW_S3_IGNORE_TLS') ?? false
   if (ignoreTls) note('MLFLOW_S3_IGNORE_TLS', 'environment')
   const addressing = choiceOf(env, 'MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE', ['auto', 'path', 'virtual'] as const)
@@ -186,6 +187,7 @@ const s3 = (around: Surroundings, note: Note): Settings['s3'] => {
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
     ...(expectedBucketOwner === undefined ? {} : { expectedBucketOwner }),
+    ...(checksums === undefined ? {} : { checksums }),
   }
 }
 

@@ -108,6 +108,8 @@ export interface Settings {
     readonly region?: string
     readonly extraArgs: Readonly<Record<string, string>>
     readonly expectedBucketOwner?: string
+    /** When boto3 adds a checksum of its own choice to what it sends: `when_supported` unless told (botocore 1.36 and later). */
+    readonly checksums?: string
   }
   /** MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD: undefined means that the client asks the server. */
   readonly proxyMultipart: boolean | undefined

@@ -5,7 +5,7 @@ import { requireCrc32 } from './part-check.ts'
 import { baseOf } from './path.ts'
 import type { ProxiedPaths } from './proxied-location.ts'
 import type { Answer, SignedUrls } from './signed-url.ts'
-import type { OpenUpload, Part } from './store.ts'
+import type { OpenUpload, Part, SignedFor } from './store.ts'
 
 /** What uploads of a proxied store share. */
 export interface ProxiedAccess {
@@ -36,6 +36,14 @@ const signedParts = (answer: unknown, wanted: number): { id: string; parts: Map<
     parts.set(number, { number, url, headers: Object.fromEntries(pairs) })
   }
   return parts.size === wanted ? { id, parts } : undefined
+}
+
+/** By the query of AWS's Signature Version 4; other signatures say it in other ways. */
+const signedFor = (url: string | undefined): SignedFor | undefined => {
+  if (url === undefined || !URL.canParse(url)) return undefined
+  const query = new URL(url).searchParams
+  const seconds = Number(query.get('X-Amz-Expires') ?? Number.NaN)
+  return seconds > 0 ? { validMs: seconds * 1000, temporary: query.has('X-Amz-Security-Token') } : undefined
 }
 
 /** Where a customer's key encrypts, an ETag is no MD5 (docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html). */
@@ -70,10 +78,12 @@ export const beginSignedUpload = async (
   }
   const { id, parts: slots } = begun
   let aborted = false
+  const validFor = signedFor(slots.values().next().value?.url)
 
   return {
     id,
     path,
+    ...(validFor && { signed: validFor }),
     parts: () => undefined,
 
     async send(number, bytes, crc32, callSignal): Promise<Part> {

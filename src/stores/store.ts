@@ -52,11 +52,21 @@ export interface UploadLimits {
   readonly alignment?: number
 }
 
+/** What a signed address tells of itself. */
+export interface SignedFor {
+  /** Milliseconds from signing on. */
+  readonly validMs: number
+  /** Signed with a login that expires by itself, and the address with it. */
+  readonly temporary: boolean
+}
+
 /** One open upload: parts in any order, several at once, each proved on arrival. */
 export interface OpenUpload {
   /** Enough to find it again from another process with `resumeUpload`. Holds no secret. */
   readonly id: string
   readonly path: string
+  /** Of an upload by signed addresses whose lifetime shows in them (S3): how long that is. */
+  readonly signed?: SignedFor
   /** The parts that the store holds now. A number that was sent twice appears once, with what was sent last, or not at all where the store does not tell which one that is (SeaweedFS, within a second). Undefined where this route cannot list them. */
   parts(signal?: AbortSignal): Promise<readonly Part[]> | undefined
   /** The store checks `crc32` (or an MD5 made from the same bytes) before it accepts the part; throws `Trouble` otherwise. `bytes` must not change until it settles. */

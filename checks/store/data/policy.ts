@@ -13,6 +13,7 @@ interface Place {
   readonly name: string
   readonly prefix: string
   readonly region: string
+  readonly bucketRegion?: string
   readonly encryption: { readonly told: { readonly key?: string } | undefined } | { readonly untold: unknown }
 }
 
@@ -21,16 +22,29 @@ const partitionOf = (region: string): string =>
   region.startsWith('cn-') ? 'aws-cn' : region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws'
 
 /** A policy document in one line of JSON, without what nobody needs here. `missing` adds the rights on the key that encrypts the bucket. */
-export const policyFor = ({ name, prefix, region, encryption }: Place, missing: readonly string[]): string => {
+export const policyFor = (
+  { name, prefix, region, bucketRegion = region, encryption }: Place,
+  missing: readonly string[],
+): string => {
   const arn = `arn:${partitionOf(region)}:s3:::${name}`
   const key = ('told' in encryption && encryption.told?.key) || undefined
   const onKey = missing.some((action) => action.startsWith('kms:'))
+  const viaS3 = { Condition: { StringEquals: { 'kms:ViaService': `s3.${bucketRegion}.amazonaws.com` } } }
   return JSON.stringify({
     Version: '2012-10-17',
     Statement: [
       { Effect: 'Allow', Action: onBucket, Resource: arn },
       { Effect: 'Allow', Action: onObjects, Resource: [arn, prefix, '*'].filter((part) => part !== '').join('/') },
-      ...(onKey ? [{ Effect: 'Allow', Action: ['kms:GenerateDataKey', 'kms:Decrypt'], Resource: key ?? '*' }] : []),
+      ...(onKey
+        ? [
+            {
+              Effect: 'Allow',
+              Action: ['kms:GenerateDataKey', 'kms:Decrypt'],
+              // An alias names a key only within its own account, so it is no resource.
+              ...(key?.startsWith('arn:') ? { Resource: key } : { Resource: '*', ...viaS3 }),
+            },
+          ]
+        : []),
     ],
   })
 }

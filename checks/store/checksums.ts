@@ -1,0 +1,85 @@
+import { defineCheck, type Remedy } from '../../src/check.ts'
+import { checksumTries, route, settings, store, target } from '../../src/needs/declarations.ts'
+
+type Mode = NonNullable<typeof checksumTries.is>[number]['mode']
+
+const words: Readonly<Record<Mode, string>> = {
+  none: 'parts without a checksum',
+  'content-md5': 'parts with Content-MD5',
+  'crc32-header': 'parts with a CRC32 in the header',
+  'crc32-trailer': 'parts with a CRC32 behind the body (aws-chunked)',
+  'crc64nvme-header': 'parts with a CRC64NVME in the header',
+  'sha256-header': 'parts with a SHA-256 in the header',
+}
+
+const required = 'export AWS_REQUEST_CHECKSUM_CALCULATION=when_required'
+
+export default defineCheck({
+  id: 'store/checksums',
+  title: 'The store takes parts with the checksum that clients send',
+  severity: 'error',
+  on: ['check'],
+  needs: [target, store, checksumTries, settings, route],
+  wants: [],
+  facts: { mode: 'text', strongest: 'text' },
+  explain: {
+    measures:
+      'Begins one tiny multipart upload for each way of proving a part (none, Content-MD5, CRC32 in the header and behind an aws-chunked body, CRC64NVME, SHA-256), sends one part of nine bytes and aborts it. The strongest that the store accepts, and confirms where it can, is told as a figure. No object is written, so single PUTs, which carry the same checksums, are not tried by themselves.',
+    breaks:
+      'Since version 1.36, boto3 adds a CRC32 to everything it sends unless AWS_REQUEST_CHECKSUM_CALCULATION or request_checksum_calculation in the profile says when_required: in a header over http, behind the body over https. Older MinIO, Ceph and others, and proxies that do not know aws-chunked, answer NotImplemented, SignatureDoesNotMatch, MissingContentLength or XAmzContentSHA256Mismatch. By signed addresses MLflow sends parts without any checksum, which buckets with a default retention refuse.',
+    remedy:
+      'Set AWS_REQUEST_CHECKSUM_CALCULATION=when_required where boto3 runs: in the training process on the direct route, at the tracking server where it passes artifacts on.',
+  },
+  async *run({ target, store, checksumTries: tries, settings, route }) {
+    const accepted = (mode: Mode): boolean => tries.some((one) => one.mode === mode && one.accepted)
+    const strongest = tries.findLast((one) => one.accepted && one.confirmed !== false)?.mode
+    const secure = !(settings.s3.endpoint ?? 'https:').startsWith('http:')
+    const byBoto: Mode = secure ? 'crc32-trailer' : 'crc32-header'
+    const tells = settings.s3.checksums === 'when_required'
+    const refused = (mode: Mode) => tries.find((one) => one.mode === mode && !one.accepted)
+
+    if (!route.proxied) {
+      const mode = tells ? 'none' : byBoto
+      const why = refused(mode)?.why
+      if (why === undefined) return
+      const remedy: Remedy = tells
+        ? { text: 'Have boto3 send a checksum.', commands: ['export AWS_REQUEST_CHECKSUM_CALCULATION=when_supported'] }
+        : accepted('none') || accepted('content-md5')
+          ? { text: 'Set this for the training process.', commands: [required] }
+          : { text: 'Upgrade the store, or take away what stands before it and changes requests.' }
+      yield {
+        kind: 'finding',
+        at: target.name,
+        says: `${store.uri} refuses ${words[mode]}, which is what ${tells ? 'boto3 sends with AWS_REQUEST_CHECKSUM_CALCULATION=when_required' : 'boto3 1.36 and later sends'} over ${secure ? 'https' : 'http'}: ${why}`,
+        facts: { mode, ...(strongest !== undefined && { strongest }) },
+        remedy,
+      }
+      return
+    }
+    const plain = route.multipart ? refused('none')?.why : undefined
+    if (plain !== undefined) {
+      yield {
+        kind: 'finding',
+        at: target.name,
+        says: `${store.uri} refuses ${words.none}, which is what MLflow sends by signed addresses: ${plain}`,
+        facts: { mode: 'none', ...(strongest !== undefined && { strongest }) },
+        remedy: {
+          text: 'Have clients send whole files through the server, which proves them, or keep models in a bucket without a default retention.',
+          commands: ['export MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=false'],
+        },
+      }
+    }
+    const relayed = refused(byBoto)?.why
+    if (relayed !== undefined) {
+      yield {
+        kind: 'finding',
+        at: target.name,
+        // What the server's own settings say does not show from here.
+        severity: 'warning',
+        says: `${store.uri} refuses ${words[byBoto]}, which is what a server with boto3 1.36 or later sends unless it is told otherwise: ${relayed}`,
+        facts: { mode: byBoto, ...(strongest !== undefined && { strongest }) },
+        remedy: { text: 'Set this in the environment of the tracking server.', commands: [required] },
+      }
+    }
+  },
+})

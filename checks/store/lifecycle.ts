@@ -1,0 +1,90 @@
+import { defineCheck } from '../../src/check.ts'
+import { bucketSettings, store, target } from '../../src/needs/declarations.ts'
+import { count, shellWord } from '../../src/words.ts'
+
+/** Long enough for an upload over a slow line and for repair to go on with one that broke off; AWS's own example has 7, too. */
+const days = 7
+
+type Bucket = NonNullable<typeof bucketSettings.is>
+type Lifecycle = Extract<Bucket['lifecycle'], { told: unknown }>['told']
+
+/** A name that no rule has yet. */
+const freeId = (rules: Lifecycle['rules']): string => {
+  const taken = new Set(rules.map(({ ID }) => ID))
+  const name = 'abort-unfinished-uploads'
+  for (let n = 1; ; n += 1) {
+    const id = n === 1 ? name : `${name}-${n}`
+    if (!taken.has(id)) return id
+  }
+}
+
+/** All rules that are there, as they are, and one more: the call replaces them all. */
+const command = ({ name, prefix, endpoint }: Bucket, { rules, minimumSize }: Lifecycle): string => {
+  const below = prefix === '' ? '' : `${prefix}/`
+  // The old form of rules and the new one cannot stand side by side.
+  const old = rules.some((rule) => rule.Filter === undefined && rule.Prefix !== undefined)
+  const rule = {
+    ID: freeId(rules),
+    Status: 'Enabled',
+    ...(old ? { Prefix: below } : { Filter: { Prefix: below } }),
+    AbortIncompleteMultipartUpload: { DaysAfterInitiation: days },
+  }
+  return [
+    'aws s3api put-bucket-lifecycle-configuration',
+    ...(endpoint === undefined ? [] : ['--endpoint-url', shellWord(endpoint)]),
+    '--bucket',
+    shellWord(name),
+    ...(minimumSize === undefined ? [] : ['--transition-default-minimum-object-size', shellWord(minimumSize)]),
+    '--lifecycle-configuration',
+    shellWord(JSON.stringify({ Rules: [...rules, rule] })),
+  ].join(' ')
+}
+
+export default defineCheck({
+  id: 'store/lifecycle',
+  title: 'The bucket aborts uploads that were abandoned',
+  severity: 'warning',
+  on: ['check'],
+  needs: [target, store, bucketSettings],
+  wants: [],
+  facts: { rules: 'count' },
+  explain: {
+    measures:
+      'Reads the lifecycle rules of the bucket and looks for an enabled one with AbortIncompleteMultipartUpload whose prefix covers the artifact root and that no tag or size narrows.',
+    breaks:
+      'A client that is killed in the middle of an upload leaves its parts in the store. No listing shows them, mlflow gc does not know them, and they are paid for until somebody aborts the upload.',
+    remedy:
+      'Add a rule that aborts uploads after some days. put-bucket-lifecycle-configuration replaces all rules, so the line that is printed holds those that are there as well; whoever changes rules at the same time has to be asked first.',
+  },
+  async *run({ target, store, bucketSettings: bucket }) {
+    const { lifecycle } = bucket
+    if ('untold' in lifecycle) {
+      const { kind, why } = lifecycle.untold
+      yield {
+        kind: 'gap',
+        at: target.name,
+        cannot: 'see',
+        because:
+          kind === 'unsupported'
+            ? `this store has no lifecycle rules (${why}), so nothing aborts abandoned uploads unless it does so by itself`
+            : `the lifecycle rules of the bucket cannot be read, which takes s3:GetLifecycleConfiguration: ${why}`,
+        unexpected: false,
+      }
+      return
+    }
+    const { rules, abortAfterDays } = lifecycle.told
+    if (abortAfterDays !== undefined) return
+    yield {
+      kind: 'finding',
+      at: target.name,
+      // What other stores do by themselves cannot be seen from here.
+      ...(!bucket.amazon && { severity: 'info' as const }),
+      says: `no rule aborts abandoned uploads below ${store.uri} (${count(rules.length, 'lifecycle rule')} in all), so the parts that a killed upload leaves stay, unseen and paid for`,
+      facts: { rules: rules.length },
+      remedy: {
+        text: `Have uploads aborted after ${days} days; the line keeps the rules that are there now, and needs s3:PutLifecycleConfiguration.${bucket.amazon ? '' : ' MinIO refuses such a rule and removes what is older than 24 hours by itself (stale_uploads_expiry).'}`,
+        commands: [command(bucket, lifecycle.told)],
+      },
+    }
+  },
+})
