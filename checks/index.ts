@@ -4,6 +4,7 @@ import missingFiles from './artifact/missing-files.ts'
 import sizeMismatch from './artifact/size-mismatch.ts'
 import unfinishedUploads from './artifact/unfinished-uploads.ts'
 import clientSettings from './client/settings.ts'
+import clientVersion from './client/version.ts'
 import memory from './host/memory.ts'
 import tempDisk from './host/temp-disk.ts'
 import modelStatus from './model/status.ts'
@@ -20,6 +21,7 @@ import multipart from './store/multipart.ts'
 export const checks: readonly Check[] = [
   tempDisk,
   memory,
+  clientVersion,
   clientSettings,
   reach,
   storeReach,
