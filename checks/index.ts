@@ -3,6 +3,7 @@ import type { Check } from '../src/check.ts'
 import missingFiles from './artifact/missing-files.ts'
 import sizeMismatch from './artifact/size-mismatch.ts'
 import unfinishedUploads from './artifact/unfinished-uploads.ts'
+import clientExpiry from './client/expiry.ts'
 import clientSettings from './client/settings.ts'
 import clientVersion from './client/version.ts'
 import memory from './host/memory.ts'
@@ -23,6 +24,7 @@ export const checks: readonly Check[] = [
   memory,
   clientVersion,
   clientSettings,
+  clientExpiry,
   reach,
   storeReach,
   artifactRoute,

@@ -3,6 +3,7 @@ import type { Gap, RouteKind } from '../check.ts'
 import { need } from '../check.ts'
 import type { HostMemory, Room, TempFolder } from '../host/types.ts'
 import type { Client } from '../mlflow/client.ts'
+import type { Expiring } from '../mlflow/expiry.ts'
 import type { ModelFile } from '../mlflow/mlmodel.ts'
 import type { Route } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
@@ -91,6 +92,13 @@ export const client = need<Client>()({
   touches: 'nothing',
   scope: 'run',
   facts: { clientVersion: 'text', clientPython: 'text' },
+})
+/** The logins of the client that end by themselves, and the time by this machine's clock, in milliseconds since the epoch. */
+export const logins = need<{ readonly expiring: readonly Expiring[]; readonly now: number }>()({
+  name: 'logins',
+  touches: 'nothing',
+  scope: 'run',
+  facts: {},
 })
 export const tracking = need<Tracking>()({
   name: 'tracking',

@@ -4,6 +4,7 @@ import { NotApplicable } from '../errors.ts'
 import { hostMemory } from '../host/memory.ts'
 import { tempFolder } from '../host/temp.ts'
 import { findClient } from '../mlflow/client.ts'
+import { expiringLogins } from '../mlflow/expiry.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { readSettings } from '../mlflow/settings.ts'
 import { openTracking } from '../mlflow/tracking.ts'
@@ -60,6 +61,10 @@ export const openers: readonly Opener<Needed>[] = [
   of(needs.client, async ({ context: { host, python }, signal }) => {
     const value = await findClient({ env: host.env, cwd: host.cwd, platform: host.platform, python, signal })
     return { value, facts: { clientVersion: value.version, clientPython: value.python } }
+  }),
+  of(needs.logins, async ({ context: { host }, open }) => {
+    const expiring = expiringLogins({ settings: await open(needs.settings), env: host.env, home: host.home })
+    return { value: { expiring, now: Date.now() } }
   }),
   of(needs.tracking, async ({ open, signal }) => {
     const value = await openTracking(await open(needs.settings), { signal })
