@@ -22,7 +22,7 @@ export default defineCheck({
       'Get a login that lasts longer, or get it just before the upload: by a profile with a role, a credential_process or an SSO session that botocore renews, in place of variables.',
   },
   async *run({ logins: { expiring, now }, route: by }) {
-    for (const { name, to, at, perhapsRenewed, renew } of expiring) {
+    for (const { name, to, at, unless, renew } of expiring) {
       // Keys for a store that the client never speaks to do not matter.
       if (to === 's3' && (by === undefined || by.proxied || by.scheme !== 's3')) continue
       const commands = renew === undefined ? {} : { commands: [renew] }
@@ -39,10 +39,11 @@ export default defineCheck({
       }
       const when = new Date(at).toISOString()
       const left = Math.max(0, at - now)
-      if (left === 0 && !perhapsRenewed) {
+      if (left === 0) {
         yield {
           kind: 'finding',
           at: name,
+          ...(unless !== undefined && { severity: 'warning' as const }),
           says: `${name} has ended ${duration(now - at)} ago (${when})`,
           facts: { login: name, expiresAt: when },
           remedy: { text: 'Log in again.', ...commands },
@@ -54,9 +55,9 @@ export default defineCheck({
         setting: name,
         scope: 'total',
         max: { ms: left },
-        basis: perhapsRenewed ? 'assumed' : 'measured',
+        basis: unless === undefined ? 'measured' : 'assumed',
         ...(to === 's3' && { routes: ['store-multipart', 'store-put'] as const }),
-        because: `${name} ends in ${duration(left)} (${when})${perhapsRenewed ? ', unless something puts a new one into its file' : ''}`,
+        because: `${name} ends in ${duration(left)} (${when})${unless === undefined ? '' : `, unless ${unless}`}`,
         remedy: (needed) => ({
           text: `Use a login that lasts ${needed === undefined ? 'longer' : `at least ${duration(needed)} from now`}, or one that is renewed while the training runs.`,
           ...commands,

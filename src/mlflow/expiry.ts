@@ -13,8 +13,8 @@ export interface Expiring {
   readonly to: 'server' | 's3'
   /** Milliseconds since the epoch; undefined for a temporary login that does not tell. */
   readonly at?: number
-  /** True where something else may put a new one in its place while the process runs. */
-  readonly perhapsRenewed?: true
+  /** What may make it last longer: continues "ends at …, unless ". */
+  readonly unless?: string
   /** The line that gets a new one. */
   readonly renew?: string
 }
@@ -52,38 +52,45 @@ export const jwtExpiry = (token: string): number | undefined => {
 
 /** In the order of botocore's credential chain: the first that is there is taken. */
 function* awsLogin(env: Environment, home: string): Generator<Expiring> {
-  if (env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY && env.AWS_PROFILE === undefined) {
+  // Keys in the environment win over AWS_PROFILE, too (botocore/credentials.py, create_credential_resolver).
+  if (env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY) {
     if (!env.AWS_SESSION_TOKEN && !env.AWS_SECURITY_TOKEN) return
     yield temporary('AWS_SESSION_TOKEN', timeIn(env.AWS_CREDENTIAL_EXPIRATION ?? env.AWS_SESSION_EXPIRATION))
-    return
-  }
-  if (env.AWS_WEB_IDENTITY_TOKEN_FILE && env.AWS_ROLE_ARN && env.AWS_PROFILE === undefined) {
-    const at = jwtExpiry(text(env.AWS_WEB_IDENTITY_TOKEN_FILE))
-    // botocore reads the file again for each new session; a kubelet renews it, a CI job does not.
-    if (at !== undefined) yield { name: 'AWS_WEB_IDENTITY_TOKEN_FILE', to: 's3', at, perhapsRenewed: true }
     return
   }
   const profile = env.AWS_PROFILE ?? env.AWS_DEFAULT_PROFILE ?? 'default'
   const shared = parseIni(text(env.AWS_SHARED_CREDENTIALS_FILE ?? join(home, '.aws', 'credentials')))
   const config = parseIni(text(env.AWS_CONFIG_FILE ?? join(home, '.aws', 'config')))
   const own = config.get(`profile ${profile}`) ?? config.get(profile)
+  // botocore renews what it gets for a role.
+  if (own?.has('role_arn')) return
+  if (env.AWS_WEB_IDENTITY_TOKEN_FILE && env.AWS_ROLE_ARN) {
+    const at = jwtExpiry(text(env.AWS_WEB_IDENTITY_TOKEN_FILE))
+    // botocore reads the file again for each new session; a kubelet renews it, a CI job does not.
+    const unless = 'something puts a new one into that file'
+    if (at !== undefined) yield { name: 'AWS_WEB_IDENTITY_TOKEN_FILE', to: 's3', at, unless }
+    return
+  }
   const start = own?.get('sso_start_url')
   const session = own?.get('sso_session')
   const keys = shared.get(profile)
-  if (!own?.has('role_arn') && (session ?? start) !== undefined) {
+  if ((session ?? start) !== undefined) {
     const file = `${createHash('sha1')
       .update(session ?? start ?? '')
       .digest('hex')}.json`
     const cached = text(join(home, '.aws', 'sso', 'cache', file))
     const at = timeIn(field(cached, 'expiresAt'))
-    if (at !== undefined && field(cached, 'refreshToken') === undefined) {
+    // Without sso_session, botocore knows no refresh token.
+    const renewed = session !== undefined && field(cached, 'refreshToken') !== undefined
+    if (at !== undefined && !renewed) {
+      const unless = 'credentials were fetched with it just before, which last as long as the permission set says'
       const renew = `aws sso login --profile ${/^[\w.-]+$/.test(profile) ? profile : 'NAME'}`
-      yield { name: `the SSO session of the AWS profile ${profile}`, to: 's3', at, renew }
+      yield { name: `the SSO session of the AWS profile ${profile}`, to: 's3', at, unless, renew }
     }
     return
   }
   const kept = [keys, own].find((section) => section?.has('aws_session_token'))
-  if (kept === undefined || own?.has('role_arn')) return
+  if (kept === undefined) return
   // What saml2aws, gimme-aws-creds, aws-azure-login and aws-mfa write beside the keys.
   const written = ['x_security_token_expires', 'aws_session_expiration', 'aws_expiration', 'expiration']
   yield temporary(`the AWS profile ${profile}`, timeIn(written.map((key) => kept.get(key)).find((one) => one)))
