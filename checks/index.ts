@@ -6,6 +6,7 @@ import unfinishedUploads from './artifact/unfinished-uploads.ts'
 import clientExpiry from './client/expiry.ts'
 import clientSettings from './client/settings.ts'
 import clientVersion from './client/version.ts'
+import hostLimits from './host/limits.ts'
 import memory from './host/memory.ts'
 import tempDisk from './host/temp-disk.ts'
 import modelStatus from './model/status.ts'
@@ -22,6 +23,7 @@ import multipart from './store/multipart.ts'
 export const checks: readonly Check[] = [
   tempDisk,
   memory,
+  hostLimits,
   clientVersion,
   clientSettings,
   clientExpiry,

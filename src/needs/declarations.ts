@@ -1,7 +1,7 @@
 /** Every need that a check can ask for: name, cost, scope and figures. How each is opened stands in the other files of this folder. */
 import type { Gap, RouteKind } from '../check.ts'
 import { need } from '../check.ts'
-import type { HostMemory, Room, TempFolder } from '../host/types.ts'
+import type { HostMemory, ProcessLimits, Room, TempFolder } from '../host/types.ts'
 import type { Client } from '../mlflow/client.ts'
 import type { Expiring } from '../mlflow/expiry.ts'
 import type { ModelFile } from '../mlflow/mlmodel.ts'
@@ -78,6 +78,13 @@ export const memory = need<HostMemory>()({
   touches: 'nothing',
   scope: 'run',
   facts: { memoryAvailable: 'bytes', memoryLimit: 'bytes' },
+})
+/** What a process started from here may write and open. */
+export const processLimits = need<ProcessLimits>()({
+  name: 'processLimits',
+  touches: 'nothing',
+  scope: 'run',
+  facts: { largestWritable: 'bytes', openFiles: 'count' },
 })
 /** The environment variables of this process, secrets included: a check names the variables that it reads and never shows a value that it does not know to be harmless. */
 export const environment = need<Readonly<Record<string, string | undefined>>>()({

@@ -1,6 +1,7 @@
 /** How every declared need is opened. One line for each; the longer ones stand in files of their own. */
 import type { Facts, Need } from '../check.ts'
 import { NotApplicable } from '../errors.ts'
+import { processLimits } from '../host/limits.ts'
 import { hostMemory } from '../host/memory.ts'
 import { tempFolder } from '../host/temp.ts'
 import { findClient } from '../mlflow/client.ts'
@@ -55,6 +56,17 @@ export const openers: readonly Opener<Needed>[] = [
     return {
       value,
       facts: { memoryAvailable: value.available, ...(value.limit === undefined ? {} : { memoryLimit: value.limit }) },
+    }
+  }),
+  of(needs.processLimits, async ({ context: { host } }) => {
+    const value = await processLimits({ platform: host.platform })
+    const { fileBytes, openFiles } = value
+    return {
+      value,
+      facts: {
+        ...(fileBytes !== undefined && { largestWritable: fileBytes }),
+        ...(openFiles !== undefined && { openFiles }),
+      },
     }
   }),
   of(needs.environment, async ({ context: { host } }) => ({ value: host.env })),
