@@ -3,7 +3,10 @@ import type { Check } from '../src/check.ts'
 import missingFiles from './artifact/missing-files.ts'
 import sizeMismatch from './artifact/size-mismatch.ts'
 import unfinishedUploads from './artifact/unfinished-uploads.ts'
+import clientExpiry from './client/expiry.ts'
 import clientSettings from './client/settings.ts'
+import clientVersion from './client/version.ts'
+import hostLimits from './host/limits.ts'
 import memory from './host/memory.ts'
 import tempDisk from './host/temp-disk.ts'
 import modelStatus from './model/status.ts'
@@ -29,7 +32,10 @@ import permissions from './store/permissions.ts'
 export const checks: readonly Check[] = [
   tempDisk,
   memory,
+  hostLimits,
+  clientVersion,
   clientSettings,
+  clientExpiry,
   reach,
   storeReach,
   artifactRoute,

@@ -36,7 +36,7 @@ export default defineCheck({
   title: 'The environment variables of the MLflow client are understood, and do not work against each other',
   severity: 'error',
   on: ['check'],
-  answers: ['times'],
+  answers: ['limits'],
   needs: [environment, settings],
   wants: [route, plannedUpload, client],
   facts,

@@ -38,3 +38,11 @@ export interface HostMemory {
   /** Logical processors, as `os.cpu_count()` of Python counts them. */
   readonly processors: number
 }
+
+/** Soft limits of a process (getrlimit(2)); absent where there is none. */
+export interface ProcessLimits {
+  /** RLIMIT_FSIZE, in bytes: the largest file that may be written. */
+  readonly fileBytes?: number
+  /** RLIMIT_NOFILE: files and connections together. */
+  readonly openFiles?: number
+}

@@ -1,8 +1,9 @@
 /** Every need that a check can ask for: name, cost, scope and figures. How each is opened stands in the other files of this folder. */
 import type { Gap, RouteKind } from '../check.ts'
 import { need } from '../check.ts'
-import type { HostMemory, Room, TempFolder } from '../host/types.ts'
+import type { HostMemory, ProcessLimits, Room, TempFolder } from '../host/types.ts'
 import type { Client } from '../mlflow/client.ts'
+import type { Expiring } from '../mlflow/expiry.ts'
 import type { ModelFile } from '../mlflow/mlmodel.ts'
 import type { Route } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
@@ -79,6 +80,13 @@ export const memory = need<HostMemory>()({
   scope: 'run',
   facts: { memoryAvailable: 'bytes', memoryLimit: 'bytes' },
 })
+/** What a process started from here may write and open. */
+export const processLimits = need<ProcessLimits>()({
+  name: 'processLimits',
+  touches: 'nothing',
+  scope: 'run',
+  facts: { largestWritable: 'bytes', openFiles: 'count' },
+})
 /** The environment variables of this process, secrets included: a check names the variables that it reads and never shows a value that it does not know to be harmless. */
 export const environment = need<Readonly<Record<string, string | undefined>>>()({
   name: 'environment',
@@ -92,6 +100,13 @@ export const client = need<Client>()({
   touches: 'nothing',
   scope: 'run',
   facts: { clientVersion: 'text', clientPython: 'text' },
+})
+/** The logins of the client that end by themselves, and the time by this machine's clock, in milliseconds since the epoch. */
+export const logins = need<{ readonly expiring: readonly Expiring[]; readonly now: number }>()({
+  name: 'logins',
+  touches: 'nothing',
+  scope: 'run',
+  facts: {},
 })
 export const tracking = need<Tracking>()({
   name: 'tracking',

@@ -1,9 +1,11 @@
 /** How every declared need is opened. One line for each; the longer ones stand in files of their own. */
 import type { Facts, Need } from '../check.ts'
 import { NotApplicable } from '../errors.ts'
+import { processLimits } from '../host/limits.ts'
 import { hostMemory } from '../host/memory.ts'
 import { tempFolder } from '../host/temp.ts'
 import { findClient } from '../mlflow/client.ts'
+import { expiringLogins } from '../mlflow/expiry.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { readSettings } from '../mlflow/settings.ts'
 import { openTracking } from '../mlflow/tracking.ts'
@@ -57,10 +59,25 @@ export const openers: readonly Opener<Needed>[] = [
       facts: { memoryAvailable: value.available, ...(value.limit === undefined ? {} : { memoryLimit: value.limit }) },
     }
   }),
+  of(needs.processLimits, async ({ context: { host } }) => {
+    const value = await processLimits({ platform: host.platform })
+    const { fileBytes, openFiles } = value
+    return {
+      value,
+      facts: {
+        ...(fileBytes !== undefined && { largestWritable: fileBytes }),
+        ...(openFiles !== undefined && { openFiles }),
+      },
+    }
+  }),
   of(needs.environment, async ({ context: { host } }) => ({ value: host.env })),
   of(needs.client, async ({ context: { host, python }, signal }) => {
     const value = await findClient({ env: host.env, cwd: host.cwd, platform: host.platform, python, signal })
     return { value, facts: { clientVersion: value.version, clientPython: value.python } }
+  }),
+  of(needs.logins, async ({ context: { host }, open }) => {
+    const expiring = expiringLogins({ settings: await open(needs.settings), env: host.env, home: host.home })
+    return { value: { expiring, now: Date.now() } }
   }),
   of(needs.tracking, async ({ open, signal }) => {
     const value = await openTracking(await open(needs.settings), { signal })
