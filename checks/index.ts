@@ -5,6 +5,7 @@ import sizeMismatch from './artifact/size-mismatch.ts'
 import unfinishedUploads from './artifact/unfinished-uploads.ts'
 import memory from './host/memory.ts'
 import tempDisk from './host/temp-disk.ts'
+import bundle from './model/bundle.ts'
 import modelStatus from './model/status.ts'
 import reach from './network/reach.ts'
 import stability from './network/stability.ts'
@@ -19,6 +20,7 @@ import multipart from './store/multipart.ts'
 export const checks: readonly Check[] = [
   tempDisk,
   memory,
+  bundle,
   reach,
   storeReach,
   artifactRoute,
