@@ -9,6 +9,7 @@ import clientVersion from './client/version.ts'
 import hostLimits from './host/limits.ts'
 import memory from './host/memory.ts'
 import tempDisk from './host/temp-disk.ts'
+import bundle from './model/bundle.ts'
 import modelStatus from './model/status.ts'
 import reach from './network/reach.ts'
 import stability from './network/stability.ts'
@@ -17,10 +18,10 @@ import transfer from './network/transfer.ts'
 import bodyLimit from './proxy/body-limit.ts'
 import timeOuts from './proxy/time-outs.ts'
 import artifactRoute from './server/artifact-route.ts'
-import disk from './store/disk.ts'
 import address from './store/address.ts'
 import checksums from './store/checksums.ts'
 import clock from './store/clock.ts'
+import disk from './store/disk.ts'
 import encryption from './store/encryption.ts'
 import leftovers from './store/leftovers.ts'
 import lifecycle from './store/lifecycle.ts'
@@ -36,6 +37,7 @@ export const checks: readonly Check[] = [
   clientVersion,
   clientSettings,
   clientExpiry,
+  bundle,
   reach,
   storeReach,
   artifactRoute,

@@ -2,6 +2,7 @@
 import type { Gap, RouteKind } from '../check.ts'
 import { need } from '../check.ts'
 import type { HostMemory, ProcessLimits, Room, TempFolder } from '../host/types.ts'
+import type { ModelBundle } from '../mlflow/bundle.ts'
 import type { Client } from '../mlflow/client.ts'
 import type { Expiring } from '../mlflow/expiry.ts'
 import type { ModelFile } from '../mlflow/mlmodel.ts'
@@ -58,6 +59,13 @@ export const plannedUpload = need<PlannedUpload>()({
   touches: 'nothing',
   scope: 'run',
   facts: { plannedFiles: 'count', plannedLargest: 'bytes', plannedTotal: 'bytes' },
+})
+/** What lies in the folder that `--model` names. Not applicable where none is given. */
+export const modelBundle = need<ModelBundle>()({
+  name: 'modelBundle',
+  touches: 'nothing',
+  scope: 'run',
+  facts: { pickles: 'count', comparedAlike: 'count' },
 })
 /** What will be called, whatever is planned. */
 export const calling = need<PlannedUpload['as']>()({ name: 'calling', touches: 'nothing', scope: 'run', facts: {} })

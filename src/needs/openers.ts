@@ -4,6 +4,7 @@ import { NotApplicable } from '../errors.ts'
 import { processLimits } from '../host/limits.ts'
 import { hostMemory } from '../host/memory.ts'
 import { tempFolder } from '../host/temp.ts'
+import { readBundle } from '../mlflow/bundle.ts'
 import { findClient } from '../mlflow/client.ts'
 import { expiringLogins } from '../mlflow/expiry.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
@@ -33,6 +34,11 @@ export const openers: readonly Opener<Needed>[] = [
       value: planned,
       facts: { plannedFiles: planned.files.length, plannedLargest: planned.largest, plannedTotal: planned.total },
     }
+  }),
+  of(needs.modelBundle, async ({ context: { planned }, signal, progress }) => {
+    if (planned?.dir === undefined) throw new NotApplicable('no model folder was given: use --model')
+    const value = await readBundle(planned.dir, planned.files, signal, progress)
+    return { value, facts: { pickles: value.pickles.length, comparedAlike: value.twins.length } }
   }),
   of(needs.trainingTime, async ({ context: { trainingMs } }) => {
     if (trainingMs === undefined) throw new NotApplicable('--training-time is not given')
