@@ -210,7 +210,15 @@ const runOne = async <Context>(
     }
   }
   if (exceeds(touchesOf(check), options.mayTouch)) {
-    return done('skipped', `it ${touchesOf(check)}, and only what ${options.mayTouch} is allowed`)
+    const because = `it ${touchesOf(check)}, and --read-only allows only what ${options.mayTouch}`
+    outcome.gaps.push({
+      kind: 'gap',
+      at: target ?? 'the planned upload',
+      cannot: 'see',
+      because: `${check.id} was left out, because ${because}; not known, therefore: ${check.title}`,
+      unexpected: false,
+    })
+    return done('skipped', because)
   }
   const progress = (says: string) => options.progress(check.id, target, says)
   progress(check.title)

@@ -128,6 +128,7 @@ test('a check that exceeds what is allowed is skipped and opens nothing', async 
   const checks = [made(async function* () {}, { needs: [writing] }), made(async function* () {}, { wants: [writing] })]
   const { outcome } = await run(checks, [opens], { mayTouch: 'reads' })
   expect(outcome.checks.map((check) => check.state)).toEqual(['skipped', 'ok'])
+  expect(outcome.gaps).toEqual([expect.objectContaining({ because: expect.stringMatching(/--read-only/) })])
   expect(opened).toBe(false)
 })
 

@@ -17,7 +17,7 @@ export default defineCheck({
       'A check that is killed with -9 cannot remove what it wrote: one canary of up to --traffic bytes, or one open multipart upload, which is paid for and shows in no listing.',
     remedy: 'Nothing is to be done for what was removed. For what could not be removed, the finding says why.',
   },
-  async *run({ target, leftovers: { removed, failed } }) {
+  async *run({ target, leftovers: { removed, failed, unsure } }) {
     if (removed.length > 0) {
       yield {
         kind: 'finding',
@@ -26,6 +26,17 @@ export default defineCheck({
         says: `an earlier check was killed and left ${count(removed.length, 'canary', 'canaries')}, now removed: ${removed.slice(0, 3).join(', ')}${removed.length > 3 ? ', …' : ''}`,
         facts: { removed: removed.length },
         remedy: { text: 'Nothing is to be done.' },
+      }
+    }
+    for (const path of unsure) {
+      yield {
+        kind: 'gap',
+        at: `${target.name}/${path}`,
+        cannot: 'see',
+        because:
+          'an earlier check was killed while it asked for a multipart upload, and a tracking server lists none: if it was begun, it is open without any part, and a check with credentials for the store (--artifacts-destination) aborts it once it is an hour old',
+        unexpected: false,
+        about: 'orphans',
       }
     }
     for (const { path, why } of failed) {

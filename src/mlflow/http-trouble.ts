@@ -208,6 +208,12 @@ export const connectionTrouble = (what: string, host: string, error: unknown): T
       'Check the port in MLFLOW_TRACKING_URI, and whether the server wants https://',
       'unexpected-answer',
     )
+  if (code.startsWith('Z_'))
+    return trouble(
+      `the answer of ${host} cannot be unpacked (${code})`,
+      'Look into the log of the server or of the proxy before it',
+      'unexpected-answer',
+    )
   return trouble(
     `${host} broke off the connection${code === '' ? '' : ` (${code})`}`,
     'Try again, and look into the log of the server or of the proxy before it',

@@ -66,7 +66,7 @@ const retryAfterMs = (response: Response): number | undefined => {
 
 /** Errors that another attempt cannot mend. */
 const hopeless = (error: unknown): boolean =>
-  /^(ENOTFOUND$|CERT_|ERR_|HPE_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO)/.test(codeOf(error))
+  /^(ENOTFOUND$|CERT_|ERR_|HPE_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO|Z_)/.test(codeOf(error))
 
 const whatOf = (method: Method, path: string, options: CallOptions): string =>
   `cannot ${options.what ?? `call ${method} ${path}`}`

@@ -76,9 +76,21 @@ export const keeper = ({
       onClose(async () => (await beginning?.catch(() => undefined))?.end())
       beginning = (async () => {
         const path = canaryName(owner, time)
+        const asked: Canary = { place: of.uri, path, beginning: true }
+        await journal.add(asked)
         // Without a signal: an interrupted begin might leave an upload whose id nobody knows.
-        const upload = await of.openUpload(path, plan)
-        return { upload, end: await hold({ place: of.uri, path, uploadId: upload.id }, () => upload.abort()) }
+        const upload = await of.openUpload(path, plan).catch(async (error: unknown) => {
+          // A refusal begins nothing; where no answer came, the note stays for the next run.
+          if (!(error instanceof Trouble && error.kind === 'unreachable')) await journal.remove(asked)
+          throw error
+        })
+        const end = await hold({ place: of.uri, path, uploadId: upload.id }, async () => {
+          await upload.abort()
+          // A request to begin that was lost and sent again may have begun two.
+          if (of.kind === 's3') await sweep(of, path).catch(ifTrouble)
+        })
+        await journal.remove(asked)
+        return { upload, end }
       })()
       return beginning
     },
@@ -136,17 +148,24 @@ export const leftoversOpener = opener(leftovers, async (opening: Opening<Needed>
   const journal = journalOf(context.host)
   const owner = ownerOf(context.host)
   const removed: string[] = []
+  const unsure: string[] = []
   const failed: { path: string; why: string }[] = []
-  const attempt = async (path: string, act: () => Promise<unknown>, canary?: Canary): Promise<void> => {
+  const attempt = async (
+    path: string,
+    act: () => Promise<'removed' | 'gone' | 'may come'>,
+    canary?: Canary,
+  ): Promise<void> => {
     try {
-      if ((await act()) !== false) removed.push(path)
-      if (canary) await journal.settle(canary)
+      const now = await act()
+      if (now === 'removed') removed.push(path)
+      if (canary && now !== 'may come') await journal.settle(canary)
     } catch (error) {
       if (!(error instanceof Trouble)) throw error
       failed.push({ path, why: error.why })
     }
   }
   const now = (await (opened?.now(signal) ?? Promise.resolve(undefined)).catch(ifTrouble)) ?? Date.now()
+  const isYoung = (path: string): boolean => now - (canaryBegunAt(path, owner) ?? 0) < staleAfterMs
   const isStale = (path: string, begun = 0): boolean => {
     const named = canaryBegunAt(path, owner)
     return named !== undefined && now - Math.max(named, begun) >= staleAfterMs
@@ -160,19 +179,29 @@ export const leftoversOpener = opener(leftovers, async (opening: Opening<Needed>
       await attempt(
         canary.path,
         async () => {
-          if (!names?.includes(canary.path)) return false
-          return place.remove(canary.path, signal)
+          if (names?.includes(canary.path) !== false) await place.remove(canary.path, signal)
+          if (names?.includes(canary.path)) return 'removed'
+          // A server may still be storing what a killed client sent: the note stays until the name alone tells.
+          return isYoung(canary.path) ? 'may come' : 'gone'
         },
         canary,
       )
     }
     for (const name of names ?? []) {
-      if (isStale(name)) await attempt(name, () => place.remove(name, signal))
+      if (!isStale(name)) continue
+      await attempt(name, async () => {
+        await place.remove(name, signal)
+        return 'removed'
+      })
     }
     const signed = proxiedStore(tracked, location, '')
-    // The server does not tell an upload that is gone from one that it cannot abort.
-    for (const canary of await journal.abandoned(signed.uri))
-      await attempt(canary.path, () => give(signed, canary), canary)
+    const listing = opened?.kind === 'proxied' ? undefined : opened
+    for (const canary of await journal.abandoned(signed.uri)) {
+      if (canary.beginning && listing === undefined) {
+        unsure.push(canary.path)
+        await journal.settle(canary)
+      } else await attempt(canary.path, () => give(canary.beginning && listing ? listing : signed, canary), canary)
+    }
     await signed.close()
   }
   if (opened !== undefined && opened.kind !== 'proxied') {
@@ -180,20 +209,36 @@ export const leftoversOpener = opener(leftovers, async (opening: Opening<Needed>
       await attempt(canary.path, () => give(opened, canary), canary)
     try {
       for await (const upload of opened.unfinished({ signal })) {
-        if (isStale(upload.path, upload.initiated)) await attempt(upload.path, () => opened.abort(upload, signal))
+        if (!isStale(upload.path, upload.initiated)) continue
+        await attempt(upload.path, async () => {
+          await opened.abort(upload, signal)
+          return 'removed'
+        })
       }
     } catch (error) {
       // What cannot be listed stays for the next run; the multipart canary tells that it cannot.
       ifTrouble(error)
     }
   }
-  return { value: { removed, failed }, facts: { removedCanaries: removed.length } }
+  return { value: { removed, failed, unsure }, facts: { removedCanaries: removed.length } }
 })
 
-const give = async (of: Store, { path, uploadId }: Canary): Promise<undefined> => {
+/** Removes what a process that has ended noted. A tracking server does not tell an upload that is gone from one that it cannot abort. */
+const give = async (of: Store, { path, uploadId, beginning }: Canary): Promise<'removed' | 'gone'> => {
+  if (beginning) return (await sweep(of, path)) > 0 ? 'removed' : 'gone'
   if (uploadId === undefined) await of.remove(path)
   else await (await of.resumeUpload(path, uploadId, { sourceSize: 1, partSize: 1 }))?.abort()
-  return undefined
+  return 'removed'
+}
+
+/** Aborts every upload of one canary's own path, and tells how many there were. */
+const sweep = async (of: Store, path: string): Promise<number> => {
+  let found = 0
+  for await (const upload of of.unfinished({ path })) {
+    await of.abort(upload)
+    found += 1
+  }
+  return found
 }
 
 const ifTrouble = (error: unknown): undefined => {

@@ -259,6 +259,8 @@ export const transfers = need<ReadonlyMap<RouteKind, Transfer>>()({
 export interface Leftovers {
   readonly removed: readonly string[]
   readonly failed: readonly { readonly path: string; readonly why: string }[]
+  /** Uploads that were asked for just before the kill, on a route that cannot tell whether they were begun. */
+  readonly unsure: readonly string[]
 }
 export const leftovers = need<Leftovers>()({
   name: 'leftovers',

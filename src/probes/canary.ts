@@ -37,8 +37,10 @@ export interface Canary {
   /** The store's address without credentials. */
   readonly place: string
   readonly path: string
-  /** Of a multipart upload; a whole object otherwise. */
+  /** Of a multipart upload; a whole object where neither this nor `beginning` is set. */
   readonly uploadId?: string
+  /** A multipart upload that was asked for, and whose id nobody knows yet. */
+  readonly beginning?: true
 }
 
 /** The canaries that this process has out, on disk before they exist. */
@@ -54,13 +56,16 @@ export interface CanaryJournal {
 const sameAs =
   (one: Canary) =>
   (other: Canary): boolean =>
-    one.place === other.place && one.path === other.path && one.uploadId === other.uploadId
+    one.place === other.place &&
+    one.path === other.path &&
+    one.uploadId === other.uploadId &&
+    one.beginning === other.beginning
 
 const canariesIn = (value: unknown): Canary[] =>
   (Array.isArray(value) ? value : []).flatMap((each: unknown): Canary[] => {
-    const { place, path, uploadId } = (each ?? {}) as Partial<Canary>
+    const { place, path, uploadId, beginning } = (each ?? {}) as Partial<Canary>
     if (typeof place !== 'string' || typeof path !== 'string' || !path.startsWith(prefix)) return []
-    return [{ place, path, ...(typeof uploadId === 'string' && { uploadId }) }]
+    return [{ place, path, ...(typeof uploadId === 'string' && { uploadId }), ...(beginning && { beginning }) }]
   })
 
 /**

@@ -73,6 +73,18 @@ test('what a process that has ended noted is removed at once, and its note with 
   expect(await readdir(folder)).toEqual([])
 })
 
+test('an upload whose id the process that has ended never learned is found by its path', async () => {
+  const here = await folderStore(dir, 'test')
+  await here.openUpload(young, { sourceSize: 1, partSize: 1 })
+  const dead = { ...(await thisProcess()), started: '1' }
+  const folder = await journal(dead, [{ place: here.uri, path: young, beginning: true }])
+  expect((await look()).removed).toEqual([young])
+  expect(await readdir(dir)).toEqual([])
+  expect(await readdir(folder)).toEqual([])
+  await journal(dead, [{ place: here.uri, path: young, beginning: true }])
+  expect((await look()).removed).toEqual([])
+})
+
 test.each([
   ['a process that still runs', async () => thisProcess()],
   ['a process of another machine', async () => ({ ...(await thisProcess()), host: 'elsewhere' })],

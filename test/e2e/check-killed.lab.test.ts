@@ -1,0 +1,130 @@
+/** `check` killed with -9 while its canaries are on their way: the next one removes what was left, and says so. */
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { expect, test } from 'vitest'
+import { doctor, examined } from '../doctor.ts'
+import { s3Sdk, shared, startMlflow, startThrottle } from '../lab/index.ts'
+import { findings, home } from './story.ts'
+
+const isCanary = (name: string | undefined): boolean => name?.includes('.mlflow-doctor-canary') ?? false
+
+const inBucket = async (): Promise<string[]> => {
+  const { seaweed, mlflowS3 } = shared()
+  const s3 = s3Sdk(seaweed)
+  const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket: mlflowS3.bucket }))
+  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: mlflowS3.bucket }))
+  return [...Uploads, ...Contents].flatMap(({ Key }) => (Key && isCanary(Key) ? [Key] : []))
+}
+const inFolder = (dir: string) => async (): Promise<string[]> =>
+  (await readdir(dir, { recursive: true }).catch(() => [])).filter(
+    (name) => isCanary(name) || name.includes('uploading'),
+  )
+
+/** The size decides which route the canaries take. */
+const parts = { MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE: '5242880', MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE: '5242880' }
+const kills = 4
+
+interface Deployment {
+  /** The hop that canaries pass first. */
+  readonly upstream: string
+  readonly env: (slow: string) => Record<string, string>
+  readonly more?: readonly string[]
+  readonly left: () => Promise<string[]>
+  stop?(): Promise<void>
+}
+
+const deployments: Readonly<Record<string, () => Promise<Deployment>>> = {
+  'through the server to S3, whole': async () => ({
+    upstream: shared().mlflowS3.url,
+    env: (slow) => ({ MLFLOW_TRACKING_URI: slow, MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD: 'false' }),
+    left: inBucket,
+  }),
+  'through the server to a folder': async () => ({
+    upstream: shared().mlflowFolder.url,
+    env: (slow) => ({ MLFLOW_TRACKING_URI: slow }),
+    left: inFolder(shared().mlflowFolder.destination),
+  }),
+  'through a server of old, which stores what was cut, to a folder': async () => {
+    const mlflow = await startMlflow({ version: '2.22.1' })
+    return {
+      upstream: mlflow.url,
+      env: (slow) => ({ MLFLOW_TRACKING_URI: slow }),
+      left: inFolder(mlflow.destination),
+      stop: () => mlflow.stop(),
+    }
+  },
+  'by signed parts, with credentials for the store': async () => ({
+    upstream: shared().seaweed.endpoint,
+    env: (slow) => ({
+      ...shared().seaweed.env,
+      ...parts,
+      MLFLOW_TRACKING_URI: shared().mlflowS3.url,
+      MLFLOW_S3_ENDPOINT_URL: slow,
+    }),
+    more: ['--artifacts-destination', shared().mlflowS3.destination],
+    left: inBucket,
+  }),
+  'to S3 itself': async () => {
+    const { mlflowS3, seaweed } = shared()
+    const name = `killed-${Math.random().toString(36).slice(2)}`
+    const made = await fetch(`${mlflowS3.url}/api/2.0/mlflow/experiments/create`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name, artifact_location: `s3://${mlflowS3.bucket}/${name}` }),
+    })
+    expect(made.status).toBe(200)
+    return {
+      upstream: seaweed.endpoint,
+      env: (slow) => ({ ...seaweed.env, MLFLOW_TRACKING_URI: mlflowS3.url, MLFLOW_S3_ENDPOINT_URL: slow }),
+      more: ['--experiment', name],
+      left: inBucket,
+    }
+  },
+}
+
+test.each(Object.keys(deployments))('killed %s', async (name) => {
+  const deployment = await deployments[name]?.()
+  if (!deployment) throw new Error('no such deployment')
+  const slow = await startThrottle({ upstream: deployment.upstream, bytesPerSecond: 8_000_000 })
+  const state = await home()
+  const journals = join(state.XDG_STATE_HOME ?? '', 'mlflow-doctor', 'canaries')
+  const notes = () => readdir(journals).catch((): string[] => [])
+  const options = { env: { ...state, ...deployment.env(slow.url) } }
+  const command = ['check', '--size', '40MB', '--traffic', '60MB', '--as', 'log_artifact', ...(deployment.more ?? [])]
+  let met = 0
+  let removed = 0
+  try {
+    for (let n = 0; n < kills; n += 1) {
+      let over = false
+      const before = new Set(await notes())
+      await doctor(command, {
+        ...options,
+        started: async (kill) => {
+          // From the first note of a canary on, at any moment.
+          while (!over && !(await notes()).some((note) => !before.has(note))) await sleep(5)
+          await sleep(Math.random() * 2000)
+          kill('SIGKILL')
+        },
+      }).then(({ signal }) => {
+        over = true
+        if (signal === 'SIGKILL') met += 1
+      })
+      // Every second time two are left for one run.
+      if (n % 2 === 0) continue
+      await sleep(500)
+      const report = await examined(['check', '--only', 'store/leftovers', ...(deployment.more ?? [])], options)
+      for (const { facts } of findings(report, 'store/leftovers')) removed += Number(facts.removed ?? 0)
+      expect(await deployment.left()).toEqual([])
+    }
+    const report = await examined(['check', ...(deployment.more ?? []), '--traffic', '8MB'], options)
+    for (const { facts } of findings(report, 'store/leftovers')) removed += Number(facts.removed ?? 0)
+    expect(await deployment.left()).toEqual([])
+  } finally {
+    await slow.stop()
+    await deployment.stop?.()
+  }
+  expect(met).toBe(kills)
+  expect(removed).toBeGreaterThan(0)
+})
