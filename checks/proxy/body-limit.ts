@@ -2,7 +2,7 @@ import { defineCheck, type Remedy } from '../../src/check.ts'
 import { bodyLimit, plannedUpload, route, trackingReach } from '../../src/needs/declarations.ts'
 import { bytes, count, exactBytes } from '../../src/words.ts'
 import type { Size } from './products/product.ts'
-import { isApplication, productOf, recognise } from './products/recognise.ts'
+import { isUvicorn, productOf, recognise } from './products/recognise.ts'
 
 /** MLflow packs a batch of metrics and parameters into a JSON request of up to 10^6 bytes (MAX_BATCH_LOG_REQUEST_SIZE in utils/validation.py, 3.17.2). */
 const largestJson = 1_000_000
@@ -58,7 +58,7 @@ export default defineCheck({
       return
     }
     // uvicorn waits for the body of a POST by itself, and nothing tells of a proxy in front of it.
-    const direct = isApplication(reach?.software) && inFront.length === 0
+    const direct = isUvicorn(reach?.software) && inFront.length === 0
     if (limit.seenThrough === false && !direct) {
       yield {
         kind: 'gap',

@@ -1,14 +1,13 @@
 import { installFromApt } from './apt.ts'
 import { buildGoPrograms } from './go.ts'
-import { mlflowPython, storesPython } from './venv.ts'
+import { MLFLOW_VERSIONS, mlflowPython, storesPython } from './venv.ts'
 
 /** Everything that the tests install, before any of them starts, so that none waits for it inside its own time limit. */
 export async function prepare(): Promise<void> {
   const pip = async () => {
     // One after another: pip alone uses a whole core.
     await storesPython()
-    await mlflowPython('3.17.2')
-    await mlflowPython('2.22.1')
+    for (const version of MLFLOW_VERSIONS) await mlflowPython(version)
   }
   await Promise.all([pip(), buildGoPrograms(), installFromApt({ nginx: 'nginx-light', haproxy: 'haproxy' })])
 }

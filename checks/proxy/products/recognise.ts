@@ -25,5 +25,5 @@ export const recognise = (seen: Seen): readonly Recognised[] =>
     return [{ product, how }]
   })
 
-/** Servers of MLflow itself; no proxy hides its name behind theirs, but some pass it on. */
-export const isApplication = (software: string | undefined): boolean => /^uvicorn/i.test(software ?? '')
+/** MLflow's own server from 3.3 on, or a proxy that passes its name on. It has no time-out for bodies, and waits for them. */
+export const isUvicorn = (software: string | undefined): boolean => /^uvicorn/i.test(software ?? '')

@@ -177,7 +177,7 @@ export const products: readonly Product[] = [
   },
   {
     name: 'Apache',
-    server: /apache|httpd/i,
+    server: /apache|\bhttpd\b/i,
     size: {
       setting: 'LimitRequestBody',
       lines: (n) => [`LimitRequestBody ${n ?? 0}`],
@@ -205,7 +205,7 @@ export const products: readonly Product[] = [
   },
   {
     name: 'IIS',
-    server: /iis/i,
+    server: /\biis\b/i,
     size: {
       setting: 'maxAllowedContentLength',
       lines: (n) => [`<requestLimits maxAllowedContentLength="${Math.min(n ?? uint32, uint32)}" />`],
