@@ -70,7 +70,7 @@ export const runCell = async (cell: Cell, site: RunningSite, shared: Shared, upl
     const deep = cell.deep ? ['--deep'] : []
     const fifth = await check('--size', size, '--traffic', String(Math.floor(cell.size / 5)), ...deep)
     const open = await check(...(cell.traffic === undefined ? [] : ['--traffic', String(cell.traffic)]), ...deep)
-    const left = await site.canaries()
+    const left = await site.canaries(experiment.id)
 
     const upload = async (bytes: number): Promise<Happened> => {
       const name = 'data.bin'
