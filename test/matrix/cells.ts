@@ -421,7 +421,6 @@ const timeouts: readonly Cell[] = [
     size: 24 * MB,
     upload: 'passes',
     ...little,
-    usual: true,
   },
   {
     name: 'haproxy server time-out, a pause in the body',
@@ -470,7 +469,6 @@ const timeouts: readonly Cell[] = [
     size: 24 * MB,
     upload: 'passes',
     ...little,
-    usual: true,
   },
   {
     name: 'gunicorn worker time-out, slow line behind a buffering nginx',
@@ -526,7 +524,6 @@ const timeouts: readonly Cell[] = [
     size: 24 * MB,
     upload: 'passes',
     ...little,
-    usual: true,
   },
   {
     name: 'client time-out, slow steady line',
@@ -577,7 +574,6 @@ const disks: readonly Cell[] = [
     size: 30 * MB,
     upload: 'fails',
     limit: storeDisk,
-    usual: true,
   },
   { name: 'disk of the folder store, small enough', site: smallDisk, size: 12 * MB, upload: 'passes' },
   {
@@ -704,7 +700,6 @@ const stores: readonly Cell[] = [
     upload: 'fails',
     limit: { hop: 'server', setting: /serve-artifacts/ },
     never: true,
-    usual: true,
   },
   {
     name: 'server with a wrong secret',
@@ -790,7 +785,6 @@ const stores: readonly Cell[] = [
     uplink: { cutAfter: 10 * MB },
     size: 8 * MB,
     upload: 'passes',
-    usual: true,
   },
 ]
 
