@@ -324,7 +324,6 @@ const timeouts: readonly Cell[] = [
     size: 24 * MB,
     upload: 'fails',
     limit: readTimeout,
-    deep: true,
     ...little,
     usual: true,
   },
@@ -346,7 +345,6 @@ const timeouts: readonly Cell[] = [
     size: 24 * MB,
     upload: 'fails',
     limit: readTimeout,
-    deep: true,
     ...little,
   },
   {
@@ -367,7 +365,6 @@ const timeouts: readonly Cell[] = [
     upload: 'fails',
     limit: readTimeout,
     never: true,
-    deep: true,
     ...little,
   },
   {
