@@ -40,6 +40,7 @@ export default defineCheck({
     for (const [kind, transfer] of measured) {
       const at = kind === 'folder-copy' ? route.location : route.firstHop
       yield* judged(kind, transfer, at, inStore)
+      if (transfer.barred !== undefined) yield* barredBy(transfer.barred, kind, at)
       if (transfer.objection !== undefined) {
         yield {
           kind: 'gap',
@@ -145,12 +146,26 @@ const never = (kind: RouteKind, failure: Failure): Cause => {
   }
 }
 
+/** Nothing was written, for nobody could have removed it. */
+function* barredBy(barred: string, kind: RouteKind, at: string): Generator<Finding<typeof facts> | Limit> {
+  const because = `${barred}: its store is out of its reach, or its credentials are wrong`
+  const remedy = {
+    text: "Read the server's log: its credentials, its bucket and the way to its store are not visible from outside.",
+  }
+  const setting = "the server's access to its store"
+  const common = { hop: 'relay', setting, scope: 'file', max: { bytes: 0 }, routes: [kind], because } as const
+  yield { kind: 'limit', basis: 'assumed', remedy: () => remedy, ...common }
+  yield { kind: 'finding', at, says: because, facts: {}, remedy }
+}
+
 const near = (values: readonly number[]): boolean => Math.max(...values) <= Math.min(...values) * alike
 
 /** Smaller canaries got through, and these did not. */
 const boundary = (kind: RouteKind, failed: readonly Failed[], passed: number, inStore: boolean): Cause | undefined => {
   const smallest = failed.reduce((least, one) => (one.bytes < least.bytes ? one : least))
   const { failed: failure } = smallest
+  // As long as the client waits: its own patience is another check's.
+  if (failure.how === 'silent') return undefined
   const between = `${exactBytes(passed)} got through, and ${exactBytes(smallest.bytes)} did not: ${failure.why}`
   if (failure.status === 413) {
     return {
@@ -182,14 +197,18 @@ const boundary = (kind: RouteKind, failed: readonly Failed[], passed: number, in
         },
       }
     }
-    if (near(sizes) && differ && cut.every(({ failed: { during } }) => during === 'body')) {
-      const most = Math.min(...sizes)
+    const seen = near(sizes) && cut.every(({ failed: { during } }) => during === 'body')
+    // What has no room left answers with an error. Buffers hide how far bodies got that were cut soon and each time without a word.
+    if (differ && (seen || Math.max(...times) < soonest)) {
+      const most = seen ? Math.min(...sizes) : passed
       return {
         hop: 'network',
         setting: 'bytes that one connection carries',
         scope: 'request',
         max: { bytes: most },
-        because: `connections were cut after some ${exactBytes(most)}, whatever the size of the file`,
+        because: seen
+          ? `connections were cut after some ${exactBytes(most)}, whatever the size of the file`
+          : `${between}; nothing larger did either`,
         remedy: { text: 'Look for what counts bytes on the way: a gateway, a firewall, a quota.' },
       }
     }

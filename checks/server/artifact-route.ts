@@ -85,15 +85,21 @@ export default defineCheck({
         retry: false,
       })
       if (response.status === disabled && body.includes('serve-artifacts')) {
-        yield {
-          kind: 'finding',
-          at: target.name,
-          says: `the artifact location ${location} leads through the server, which was started with --no-serve-artifacts and refuses all artifacts (503)`,
-          facts: { ...facts, status: disabled },
-          remedy: {
-            text: 'Start the server without --no-serve-artifacts, or log to an experiment whose artifact location is the store itself.',
-          },
+        const because = `the artifact location ${location} leads through the server, which was started with --no-serve-artifacts and refuses all artifacts (503)`
+        const remedy = {
+          text: 'Start the server without --no-serve-artifacts, or log to an experiment whose artifact location is the store itself.',
         }
+        yield {
+          kind: 'limit',
+          hop: 'server',
+          setting: '--no-serve-artifacts',
+          scope: 'file',
+          max: { bytes: 0 },
+          basis: 'measured',
+          because,
+          remedy: () => remedy,
+        }
+        yield { kind: 'finding', at: target.name, says: because, facts: { ...facts, status: disabled }, remedy }
       }
     }
   },

@@ -78,7 +78,8 @@ const whole = async (opening: Opening<Needed>, by: Route, share: Share): Promise
   const { hold, name } = keeper(opening)
   const place = proxiedPlace(tracked, by.location)
   // Asked before anything is written: who may not delete must not write.
-  await place.remove(name(Date.now()), signal)
+  const barred = await place.remove(name(Date.now()), signal).catch((error) => withoutStore(error, place, signal))
+  if (barred !== undefined) return { tries: [], barred }
   const stored = await anyFile(place, signal)
   const known = stored && (await versioned(tracked, by.location, stored, signal))
   if (known !== undefined) return { tries: [], objection: known }
@@ -120,6 +121,19 @@ const whole = async (opening: Opening<Needed>, by: Route, share: Share): Promise
     signal,
     progress,
   })
+}
+
+/**
+ * What tells that the server does not get at its store at all: it can neither remove nor list. Wrong credentials and a
+ * bucket that is not there look like this; so would a server that may write and nothing else. Throws the error otherwise.
+ */
+const withoutStore = async (error: unknown, place: ProxiedPlace, signal: AbortSignal): Promise<string> => {
+  const removal = error instanceof Trouble ? (error.status ?? 0) : 0
+  if (removal < 500) throw error
+  const listed: unknown = await place.list('', signal).catch((trouble: unknown) => trouble)
+  const listing = listed instanceof Trouble ? (listed.status ?? 0) : 0
+  if (listing < 400) throw error
+  return `the server answered ${removal} when a file was to be removed, and ${listing} when files were to be listed`
 }
 
 /** Folders that are looked into for a file; a run's lie two or three below an experiment's. */

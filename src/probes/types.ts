@@ -84,6 +84,8 @@ export interface Transfer {
   readonly blurred?: boolean
   /** Why canaries beyond the first were not sent: a sentence without a full stop. */
   readonly objection?: string
+  /** Why no canary was sent, and most likely none would have been stored: a sentence without a full stop. */
+  readonly barred?: string
 }
 
 /** How something on the way ended a request whose body did not come. */

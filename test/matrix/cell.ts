@@ -28,6 +28,8 @@ interface Told extends Partial<Pick<ForecastRow, 'verdict' | 'because' | 'hop' |
 
 /** The most that a single upload may take, in seconds. */
 const patience = 100
+/** Leaves paced requests ten seconds each, where they would take minutes: the time-outs here are of two. */
+const deepTimeout = '60s'
 /** What gets through is tried at this share of the largest that is named. */
 const share = 0.9
 /** Where more gets through than can be tried, as much more than the planned size. */
@@ -67,10 +69,10 @@ export const runCell = async (cell: Cell, site: RunningSite, shared: Shared, upl
     }
     const size = String(cell.size)
     const full = await check('--size', size)
-    const deep = cell.deep ? ['--deep'] : []
+    const deep = cell.deep ? ['--deep', '--timeout', deepTimeout] : []
     const fifth = await check('--size', size, '--traffic', String(Math.floor(cell.size / 5)), ...deep)
-    const open = await check(...(cell.traffic === undefined ? [] : ['--traffic', String(cell.traffic)]), ...deep)
-    const left = await site.canaries()
+    const open = await check(...(cell.traffic === undefined ? [] : ['--traffic', String(cell.traffic)]))
+    const left = await site.canaries(experiment.id)
 
     const upload = async (bytes: number): Promise<Happened> => {
       const name = 'data.bin'

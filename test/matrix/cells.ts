@@ -18,15 +18,15 @@ const direct: Site = { store: 'seaweed', direct: true }
 const smallTemp: Site = { store: 'seaweed', serverTemp: 20 * MiB }
 const smallDisk: Site = { store: 'folder', storeDisk: 20 * MiB }
 const hiddenStore: Site = { store: 'seaweed', hiddenStore: true }
-/** The server takes 7.5 s to bring 30 MB to its store. */
-const slowRelay: Link = { bytesPerSecond: 4 * MB }
+/** The server takes 3 s to bring 24 MB to its store. */
+const slowRelay: Link = { bytesPerSecond: 8 * MB }
 const slowS3: Site = { store: 'seaweed', relay: slowRelay }
-const impatient: Site = { ...folderGunicorn, gunicornOpts: '--timeout 3' }
+const impatient: Site = { ...folderGunicorn, gunicornOpts: '--timeout 2' }
 const patient: Site = { ...folderGunicorn, gunicornOpts: '--timeout 20' }
 
-const slow: Link = { bytesPerSecond: 4 * MB }
+const slow: Link = { bytesPerSecond: 8 * MB }
 /** For runs without a size on lines that take seconds for a few megabytes. */
-const little = { traffic: 40 * MB }
+const little = { traffic: 32 * MB }
 
 const nginx = (lines: string, location?: string): readonly Front[] => [
   { nginx: lines, ...(location !== undefined && { location }) },
@@ -47,10 +47,10 @@ const partsFrom = (bytes: number, chunk?: number) => ({
 const bodySize = (bytes: number): TrueLimit => ({ hop: 'proxy', setting: /client_max_body_size/, bytes })
 const denied: TrueLimit = { hop: 'proxy', setting: /http-request deny/, bytes: 10 * MB }
 const haproxyRule = 'http-request deny deny_status 413 if { req.hdr_val(content-length) gt 10000000 }'
-const readTimeout: TrueLimit = { hop: 'proxy', setting: /proxy_read_timeout/, ms: 3000 }
-const timeoutServer: TrueLimit = { hop: 'proxy', setting: /timeout server/, ms: 3000 }
-const workerTimeout: TrueLimit = { hop: 'server', setting: /--timeout|worker time-?out/i, ms: 3000 }
-const clientTimeout: TrueLimit = { hop: 'client', setting: /MLFLOW_HTTP_REQUEST_TIMEOUT/, ms: 3000 }
+const readTimeout: TrueLimit = { hop: 'proxy', setting: /proxy_read_timeout/, ms: 2000 }
+const timeoutServer: TrueLimit = { hop: 'proxy', setting: /timeout server/, ms: 2000 }
+const workerTimeout: TrueLimit = { hop: 'server', setting: /--timeout|worker time-?out/i, ms: 2000 }
+const clientTimeout: TrueLimit = { hop: 'client', setting: /MLFLOW_HTTP_REQUEST_TIMEOUT/, ms: 2000 }
 const bodyTimeout: TrueLimit = { hop: 'proxy', setting: /client_body_timeout/, ms: 2000 }
 const access: TrueLimit = { hop: 'relay', setting: /access to its store/ }
 const serverTemp: TrueLimit = { hop: 'server', setting: /TMPDIR/ }
@@ -101,7 +101,7 @@ const plain: readonly Cell[] = [
     name: 'S3, slow relay, slow line, nginx',
     site: slowS3,
     fronts: nginxOpen(),
-    uplink: { bytesPerSecond: 6 * MB },
+    uplink: { bytesPerSecond: 12 * MB },
     env: whole,
     ...little,
     size: 18 * MB,
@@ -312,19 +312,18 @@ const bodyLimits: readonly Cell[] = [
   },
 ]
 
-/** A pause of 4 s early in the body, so that canaries of a fifth meet it, too. */
-const pausing: Link = { pause: { after: 200_000, ms: 4000 } }
+/** A pause of 3 s early in the body, so that canaries of a fifth meet it, too. */
+const pausing: Link = { pause: { after: 200_000, ms: 3000 } }
 
 const timeouts: readonly Cell[] = [
   {
     name: 'nginx read time-out, slow relay, too short',
     site: slowS3,
-    fronts: nginxOpen('proxy_read_timeout 3s;'),
+    fronts: nginxOpen('proxy_read_timeout 2s;'),
     env: whole,
-    size: 30 * MB,
+    size: 24 * MB,
     upload: 'fails',
     limit: readTimeout,
-    deep: true,
     ...little,
     usual: true,
   },
@@ -341,12 +340,11 @@ const timeouts: readonly Cell[] = [
   {
     name: 'nginx read time-out, unbuffered, too short',
     site: slowS3,
-    fronts: nginxOpen('proxy_read_timeout 3s;', unbuffered),
+    fronts: nginxOpen('proxy_read_timeout 2s;', unbuffered),
     env: whole,
-    size: 30 * MB,
+    size: 24 * MB,
     upload: 'fails',
     limit: readTimeout,
-    deep: true,
     ...little,
   },
   {
@@ -360,14 +358,13 @@ const timeouts: readonly Cell[] = [
   },
   {
     name: 'nginx read time-out, store answers late, too short',
-    site: { ...s3, relay: { latency: 4000 } },
-    fronts: nginxOpen('proxy_read_timeout 3s;'),
+    site: { ...s3, relay: { latency: 3000 } },
+    fronts: nginxOpen('proxy_read_timeout 2s;'),
     env: whole,
     size: 3 * MB,
     upload: 'fails',
     limit: readTimeout,
     never: true,
-    deep: true,
     ...little,
   },
   {
@@ -404,9 +401,9 @@ const timeouts: readonly Cell[] = [
   {
     name: 'haproxy server time-out, slow relay, too short',
     site: slowS3,
-    fronts: haproxy({ defaults: 'timeout server 3s' }),
+    fronts: haproxy({ defaults: 'timeout server 2s' }),
     env: whole,
-    size: 30 * MB,
+    size: 24 * MB,
     upload: 'fails',
     limit: timeoutServer,
     deep: true,
@@ -421,7 +418,6 @@ const timeouts: readonly Cell[] = [
     size: 24 * MB,
     upload: 'passes',
     ...little,
-    usual: true,
   },
   {
     name: 'haproxy server time-out, a pause in the body',
@@ -430,7 +426,7 @@ const timeouts: readonly Cell[] = [
     uplink: pausing,
     size: 10 * MB,
     upload: 'fails',
-    limit: { ...timeoutServer, ms: 2000 },
+    limit: timeoutServer,
     deep: true,
     ...little,
   },
@@ -455,12 +451,12 @@ const timeouts: readonly Cell[] = [
   {
     name: 'gunicorn worker time-out, slow line, too short',
     site: impatient,
-    uplink: slow,
-    size: 30 * MB,
+    uplink: { bytesPerSecond: 4 * MB },
+    size: 40 * MB,
     upload: 'fails',
     limit: workerTimeout,
     deep: true,
-    ...little,
+    traffic: 53 * MB,
     usual: true,
   },
   {
@@ -470,7 +466,6 @@ const timeouts: readonly Cell[] = [
     size: 24 * MB,
     upload: 'passes',
     ...little,
-    usual: true,
   },
   {
     name: 'gunicorn worker time-out, slow line behind a buffering nginx',
@@ -483,13 +478,13 @@ const timeouts: readonly Cell[] = [
   },
   {
     name: 'gunicorn worker time-out, slow relay, too short',
-    site: { ...slowS3, engine: 'gunicorn', gunicornOpts: '--timeout 3' },
+    site: { ...slowS3, engine: 'gunicorn', gunicornOpts: '--timeout 2' },
     env: whole,
-    size: 30 * MB,
+    size: 40 * MB,
     upload: 'fails',
     limit: workerTimeout,
     deep: true,
-    ...little,
+    traffic: 53 * MB,
   },
   {
     name: 'gunicorn worker time-out, slow relay, long enough',
@@ -501,19 +496,19 @@ const timeouts: readonly Cell[] = [
   },
   {
     name: 'gunicorn worker time-out, MLflow 2.22.1, too short',
-    site: { ...old, gunicornOpts: '--timeout 3' },
-    uplink: slow,
-    size: 30 * MB,
+    site: { ...old, gunicornOpts: '--timeout 2' },
+    uplink: { bytesPerSecond: 4 * MB },
+    size: 40 * MB,
     upload: 'fails',
     limit: workerTimeout,
     deep: true,
-    ...little,
+    traffic: 53 * MB,
   },
   {
     name: 'client time-out, slow relay, too short',
     site: slowS3,
-    env: { ...whole, MLFLOW_HTTP_REQUEST_TIMEOUT: '3' },
-    size: 30 * MB,
+    env: { ...whole, MLFLOW_HTTP_REQUEST_TIMEOUT: '2' },
+    size: 24 * MB,
     upload: 'fails',
     limit: clientTimeout,
     ...little,
@@ -526,7 +521,6 @@ const timeouts: readonly Cell[] = [
     size: 24 * MB,
     upload: 'passes',
     ...little,
-    usual: true,
   },
   {
     name: 'client time-out, slow steady line',
@@ -577,7 +571,6 @@ const disks: readonly Cell[] = [
     size: 30 * MB,
     upload: 'fails',
     limit: storeDisk,
-    usual: true,
   },
   { name: 'disk of the folder store, small enough', site: smallDisk, size: 12 * MB, upload: 'passes' },
   {
@@ -704,7 +697,6 @@ const stores: readonly Cell[] = [
     upload: 'fails',
     limit: { hop: 'server', setting: /serve-artifacts/ },
     never: true,
-    usual: true,
   },
   {
     name: 'server with a wrong secret',
@@ -790,7 +782,6 @@ const stores: readonly Cell[] = [
     uplink: { cutAfter: 10 * MB },
     size: 8 * MB,
     upload: 'passes',
-    usual: true,
   },
 ]
 

@@ -61,8 +61,8 @@ export interface RunningSite {
   readonly env: Readonly<Record<string, string>>
   /** Bytes of a stored artifact; undefined when it is not there. */
   stored(uri: string): Promise<number | undefined>
-  /** Names of canaries and of open uploads of canaries in the store. */
-  canaries(): Promise<readonly string[]>
+  /** Names of canaries and of open uploads of canaries in the store, below an experiment of this id. */
+  canaries(experiment: string): Promise<readonly string[]>
   newExperiment(): Promise<{ id: string; name: string }>
 }
 
@@ -150,8 +150,10 @@ export const startSite = async (site: Site, shared: Shared, stack: Stack): Promi
         )
         return size
       },
-      canaries: async () =>
-        execFileSync('find', [destination, '-name', '*mlflow-doctor-canary*'], { encoding: 'utf8' })
+      canaries: async (experiment) =>
+        execFileSync('find', [destination, '-path', `*/${experiment}/*`, '-name', '*mlflow-doctor-canary*'], {
+          encoding: 'utf8',
+        })
           .split('\n')
           .filter((line) => line !== ''),
     }
@@ -193,11 +195,14 @@ export const startSite = async (site: Site, shared: Shared, stack: Stack): Promi
       const found = await sdk.send(new HeadObjectCommand({ Bucket: bucket, Key: key })).catch(() => undefined)
       return found?.ContentLength
     },
-    canaries: async () => {
+    canaries: async (experiment) => {
       if (site.access === 'no bucket') return []
+      const below = `mlflow/${experiment}/`
       const { Uploads = [] } = await sdk.send(new ListMultipartUploadsCommand({ Bucket: bucket }))
-      const { Contents = [] } = await sdk.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: 'mlflow/' }))
-      return [...Uploads, ...Contents].flatMap(({ Key }) => (Key?.includes('mlflow-doctor-canary') ? [Key] : []))
+      const { Contents = [] } = await sdk.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: below }))
+      return [...Uploads, ...Contents].flatMap(({ Key = '' }) =>
+        Key.startsWith(below) && Key.includes('mlflow-doctor-canary') ? [Key] : [],
+      )
     },
   }
 }
