@@ -7,6 +7,8 @@ export default defineConfig({
       {
         test: {
           name: 'quick',
+          // A hang must end, a slow machine must not fail.
+          testTimeout: 60_000,
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.{lab,matrix}.test.ts', 'test/cli/**'],
         },
