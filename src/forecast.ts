@@ -20,6 +20,8 @@ export interface ForecastOptions {
   readonly trainingMs?: number
   /** Why larger bodies than were sent cannot be judged: nothing on the way judges a declared size. */
   readonly unjudged?: string
+  /** True when a proxy takes whole bodies before it passes anything on, and hides what stands behind it. */
+  readonly hidden?: boolean
   /** Ids of the checks that gave no answer (blocked, crashed, left out, not allowed to write): without them no file can be said to pass. */
   readonly unknown: readonly string[]
 }
@@ -129,17 +131,17 @@ export const forecast = (options: ForecastOptions): ForecastRow[] => {
       }
     }
     const transfer = transfers?.get(kind)
-    return { ...row, ...unlimited(file, took, transfer, options, unknown) }
+    return { ...row, ...unlimited(file, kind, took, transfer, options) }
   })
 }
 
 /** No limit that was found stands in the way. */
 const unlimited = (
   file: PlannedFile,
+  kind: RouteKind,
   took: Estimate | undefined,
   transfer: Transfer | undefined,
-  { unjudged }: ForecastOptions,
-  unknown: readonly string[],
+  { unjudged, hidden, unknown }: ForecastOptions,
 ): { verdict: Verdict; because: string; hop?: string } => {
   const failed = transfer?.tries.find(
     (one) => one.failed !== undefined && one.bytes <= file.bytes && one.bytes > (took?.largest ?? -1),
@@ -172,11 +174,14 @@ const unlimited = (
     const how = took.largest === file.bytes ? 'a canary of exactly this size' : 'a larger canary'
     return { verdict: 'passes', because: `${how} got through; expected ${times}` }
   }
-  if (unjudged !== undefined) {
+  // Parts go past the tracking server and what stands in front of it.
+  if (unjudged !== undefined && kind === 'proxied-put') {
     return { verdict: 'unknown', because: `${unjudged}, and no canary above ${bytes(took.largest)} was sent` }
   }
   const chance = survival(transfer, file.bytes)
-  const extrapolated = `expected ${times}, by canaries of up to ${bytes(took.largest)}`
+  const beyond =
+    hidden === true && kind === 'proxied-put' ? ', above which nothing shows of what stands behind the first proxy' : ''
+  const extrapolated = `expected ${times}, by canaries of up to ${bytes(took.largest)}${beyond}`
   if (chance < likely) {
     return {
       verdict: 'at-risk',

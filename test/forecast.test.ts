@@ -192,6 +192,16 @@ test('where nothing judges a declared size, what is larger than every canary is 
   expect(file(32e6, { unjudged })).toMatchObject({ verdict: 'passes' })
 })
 
+test('what judges bodies at the tracking server says nothing about parts, which go past it', () => {
+  const [tries] = [...measured().values()]
+  const transfers = new Map([['signed-parts' as const, tries as Transfer]])
+  const unjudged = 'nothing on the way judges a declared size'
+  const on = { transfers, unjudged, hidden: true, route: signedParts }
+  expect(file(10e9, on)).toMatchObject({ verdict: 'passes', route: 'signed-parts' })
+  expect(file(10e9, on)?.because).not.toContain('behind the first proxy')
+  expect(file(10e9, { hidden: true })?.because).toContain('behind the first proxy')
+})
+
 test('a canary that failed, and no limit that explains it, fails what is as large', () => {
   const failed = { how: 'closed', during: 'body', afterMs: 9, sentBytes: 9, why: 'the connection was closed' } as const
   const [good = []] = [...measured().values()].map(({ tries }) => tries)

@@ -1,6 +1,8 @@
 import { capacity } from '../capacity.ts'
+import type { RouteKind } from '../check.ts'
 import { Trouble } from '../errors.ts'
 import { type ForecastOptions, forecast } from '../forecast.ts'
+import { routesOf } from '../mlflow/route.ts'
 import {
   bodyLimit as bodyLimitNeed,
   route as routeNeed,
@@ -108,6 +110,7 @@ export default defineCommand<Arguments>({
     const session = openSession('check', needed, { ...args, timeout }, context)
     let rows: ForecastRow[] | undefined
     let turned: Capacity | undefined
+    let ways: ReadonlySet<RouteKind> | undefined
     try {
       await session.once()
       const look = await session.look(undefined)
@@ -123,7 +126,9 @@ export default defineCommand<Arguments>({
           ...(measured && { transfers: measured }),
           ...(needed.trainingMs !== undefined && { trainingMs: needed.trainingMs }),
           ...(declared?.unmeasured !== undefined && { unjudged: declared.unmeasured }),
+          ...(declared?.seenThrough === false && { hidden: true }),
         }
+        ways = routesOf(route)
         if (planned) rows = forecast({ ...known, plan: planned })
         else turned = capacity({ ...known, as: args.as })
       }
@@ -139,7 +144,10 @@ export default defineCommand<Arguments>({
     const { results } = session
     return {
       checks: results.checks,
-      limits: results.limits.map(({ kind, remedy, ...limit }) => ({ ...limit, remedy: remedy(undefined) })),
+      // Of ways that no file takes here, nobody needs to hear.
+      limits: results.limits
+        .filter(({ routes }) => ways === undefined || routes === undefined || routes.some((way) => ways?.has(way)))
+        .map(({ kind, remedy, ...limit }) => ({ ...limit, remedy: remedy(undefined) })),
       ...(rows ? { forecast: rows } : {}),
       ...(turned ? { capacity: turned } : {}),
       covered: coveredBy(session, args.require),

@@ -29,6 +29,13 @@ export const routeFor = (route: Route, bytes: number): RouteKind => {
   return route.scheme === 'file' ? 'folder-copy' : 'store-multipart'
 }
 
+/** Every way that a file may take, on both sides of the size from which files go in parts. */
+export const routesOf = (route: Route): ReadonlySet<RouteKind> =>
+  new Set([
+    routeFor(route, route.multipartMinimum),
+    ...(route.proxied && route.multipartMinimum > 0 ? [routeFor(route, 0)] : []),
+  ])
+
 const MiB = 1024 * 1024
 type Parts = Pick<Route, 'multipart' | 'multipartMinimum' | 'multipartChunk'>
 

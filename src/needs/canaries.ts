@@ -38,10 +38,12 @@ export interface Keeper {
 
 type UploadPlan = Parameters<Store['openUpload']>[1]
 type Begun = Pick<OpenUpload, 'id' | 'abort'>
+type Sweepable = Pick<Store, 'unfinished' | 'abort'>
 
 /** A store, or what begins uploads there in another way. */
-interface Begins<U extends Begun> {
+interface Begins<U extends Begun> extends Partial<Sweepable> {
   readonly uri: string
+  readonly kind?: Store['kind']
   openUpload(path: string, plan: UploadPlan): Promise<U>
 }
 
@@ -87,7 +89,7 @@ export const keeper = ({
         const end = await hold({ place: of.uri, path, uploadId: upload.id }, async () => {
           await upload.abort()
           // A request to begin that was lost and sent again may have begun two.
-          if (of.kind === 's3') await sweep(of, path).catch(ifTrouble)
+          if (of.kind === 's3' && isSweepable(of)) await sweep(of, path).catch(ifTrouble)
         })
         await journal.remove(asked)
         return { upload, end }
@@ -231,8 +233,10 @@ const give = async (of: Store, { path, uploadId, beginning }: Canary): Promise<'
   return 'removed'
 }
 
+const isSweepable = (of: Partial<Sweepable>): of is Sweepable => of.unfinished !== undefined && of.abort !== undefined
+
 /** Aborts every upload of one canary's own path, and tells how many there were. */
-const sweep = async (of: Store, path: string): Promise<number> => {
+const sweep = async (of: Sweepable, path: string): Promise<number> => {
   let found = 0
   for await (const upload of of.unfinished({ path })) {
     await of.abort(upload)

@@ -2,7 +2,7 @@
 import type { RouteKind } from '../check.ts'
 import { NotApplicable, Trouble } from '../errors.ts'
 import type { Route } from '../mlflow/route.ts'
-import { routeFor } from '../mlflow/route.ts'
+import { routeFor, routesOf } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { partsTransfer } from '../probes/parts-transfer.ts'
 import type { PutPlace } from '../probes/put-transfer.ts'
@@ -33,7 +33,7 @@ export const transfersOpener = opener(transfers, async (opening: Opening<Needed>
   const by = await open(route)
   await open(leftovers).catch(ifTrouble)
   const plan = context.planned
-  const kinds = plan ? new Set(plan.files.map(({ bytes }) => routeFor(by, bytes))) : possible(by)
+  const kinds = plan ? new Set(plan.files.map(({ bytes }) => routeFor(by, bytes))) : routesOf(by)
   const budget = Math.floor((context.trafficBytes ?? usualTraffic) / Math.max(1, kinds.size))
   const measured = new Map<RouteKind, Transfer>()
   for (const kind of kinds) {
@@ -67,10 +67,6 @@ interface Share {
   readonly planned: readonly number[]
   readonly timeMs: number
 }
-
-/** Both sides of the size from which files go in parts. */
-const possible = (by: Route): ReadonlySet<RouteKind> =>
-  new Set([routeFor(by, by.multipartMinimum), ...(by.proxied && by.multipartMinimum > 0 ? [routeFor(by, 0)] : [])])
 
 const whole = async (opening: Opening<Needed>, by: Route, share: Share): Promise<Transfer> => {
   const { context, open, signal, progress } = opening
