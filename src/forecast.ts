@@ -97,7 +97,7 @@ const maxInWords = (limit: Limit): string =>
   'bytes' in limit.max ? exactBytes(limit.max.bytes) : duration(limit.max.ms)
 
 export const forecast = (options: ForecastOptions): ForecastRow[] => {
-  const { plan, route, limits, transfers, unknown } = options
+  const { plan, route, limits, transfers } = options
   const estimates = plan.files.map((file) => {
     const transfer = transfers?.get(routeFor(route, file.bytes))
     return transfer && estimate(transfer, file.bytes)
