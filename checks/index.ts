@@ -10,6 +10,7 @@ import hostLimits from './host/limits.ts'
 import memory from './host/memory.ts'
 import tempDisk from './host/temp-disk.ts'
 import modelStatus from './model/status.ts'
+import proxies from './network/proxies.ts'
 import reach from './network/reach.ts'
 import stability from './network/stability.ts'
 import storeReach from './network/store-reach.ts'
@@ -29,6 +30,7 @@ export const checks: readonly Check[] = [
   clientExpiry,
   reach,
   storeReach,
+  proxies,
   artifactRoute,
   disk,
   bodyLimit,

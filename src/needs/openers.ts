@@ -14,7 +14,13 @@ import * as needs from './declarations.ts'
 import type { Needed } from './needed.ts'
 import type { Opener } from './opener.ts'
 import { opener } from './opener.ts'
-import { bodyLimitOpener, multipartCanaryOpener, storeReachOpener, trackingReachOpener } from './probed.ts'
+import {
+  bodyLimitOpener,
+  multipartCanaryOpener,
+  proxiesOpener,
+  storeReachOpener,
+  trackingReachOpener,
+} from './probed.ts'
 import { listingOpener, localTreeOpener, modelFilesOpener, storeOpener, unfinishedUploadsOpener } from './stored.ts'
 import { destinationFolderOpener, loggedModelOpener, routeOpener, targetOpener } from './tracked.ts'
 import { transfersOpener } from './transferred.ts'
@@ -106,6 +112,7 @@ export const openers: readonly Opener<Needed>[] = [
   destinationFolderOpener,
   storeOpener,
   storeReachOpener,
+  proxiesOpener,
   listingOpener,
   modelFilesOpener,
   localTreeOpener,

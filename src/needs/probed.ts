@@ -3,12 +3,14 @@ import { NotApplicable } from '../errors.ts'
 import { storeTls } from '../mlflow/trust.ts'
 import { bodyLimit as probeBodyLimit } from '../probes/body-limit.ts'
 import { multipartCanary as runMultipartCanary } from '../probes/multipart-canary.ts'
+import { proxyPlan } from '../probes/proxies.ts'
 import { reach } from '../probes/reach.ts'
 import type { Reach } from '../probes/types.ts'
 import { keeper } from './canaries.ts'
 import {
   bodyLimit,
   multipartCanary,
+  proxies,
   route,
   server,
   settings,
@@ -48,6 +50,36 @@ export const storeReachOpener = opener(storeReach, async ({ context, open, signa
   const tls = storeTls(await open(settings), context.host.env)
   const value = await reach(firstHop, { timeoutMs: phaseMs, signal, tls, env: context.host.env, role: 'store' })
   return { value, facts: facts(value) }
+})
+
+export const proxiesOpener = opener(proxies, async ({ context, open }: Opening<Needed>) => {
+  const { trackingUri, trackingKind } = await open(settings)
+  const by = await open(route)
+  const { hops, ...rest } = proxyPlan(
+    [
+      ...(trackingKind === 'server' ? [{ role: 'tracking' as const, url: trackingUri, by: 'requests' as const }] : []),
+      ...(!by.proxied && /^https?:/.test(by.firstHop)
+        ? [
+            {
+              role: 'store' as const,
+              url: by.firstHop,
+              by: by.scheme === 's3' ? ('botocore' as const) : ('requests' as const),
+            },
+          ]
+        : []),
+    ],
+    context.host.env,
+  )
+  if (hops.length === 0) throw new NotApplicable('neither the tracking store nor the artifacts are reached over HTTP')
+  const through = (role: 'tracking' | 'store') => hops.find((hop) => hop.role === role)?.proxy?.origin
+  const [trackingProxy, storeProxy] = [through('tracking'), through('store')]
+  return {
+    value: { hops, ...rest },
+    facts: {
+      ...(trackingProxy !== undefined && { trackingProxy }),
+      ...(storeProxy !== undefined && { storeProxy }),
+    },
+  }
 })
 
 export const bodyLimitOpener = opener(bodyLimit, async ({ context, open, signal }: Opening<Needed>) => {
