@@ -22,11 +22,11 @@ export default defineCheck({
     remedy: 'Put the host into NO_PROXY in the form that Python matches, or correct the variable that is named.',
   },
   async *run({ proxies: { hops, doubled, unmatched, exceptionsFrom } }) {
-    for (const { role, host, by, proxy, malformed, near, otherwise } of hops) {
+    for (const { role, host, exception, by, proxy, malformed, near, otherwise } of hops) {
       const facts = { host, ...(proxy && { proxy: proxy.origin, proxyVariable: proxy.variable }) }
       const except = {
-        text: `Add ${host} to ${exceptionsFrom}.`,
-        commands: [exceptionLine(exceptionsFrom, host)],
+        text: `Add ${exception} to ${exceptionsFrom}.`,
+        commands: [exceptionLine(exceptionsFrom, exception)],
       }
       if (malformed !== undefined) {
         yield {

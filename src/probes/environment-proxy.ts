@@ -97,25 +97,36 @@ export const proxyHeaders = (proxy: EnvironmentProxy): Record<string, string> =>
 }
 
 /** The hosts that NO_PROXY names, in lower case; an empty `no_proxy` does not take `NO_PROXY` away (`requests.utils`). */
-export const exceptions = (env: Environment): readonly string[] =>
-  (env.no_proxy || env.NO_PROXY || '')
+export const exceptions = (env: Environment): readonly string[] => listed(env.no_proxy || env.NO_PROXY || '')
+
+const listed = (value: string): string[] =>
+  value
     .toLowerCase()
     .split(',')
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '')
 
+/** `requests.utils.should_bypass_proxies` of 2.34.2 and `botocore.utils.should_bypass_proxies` of 1.44.5; both ask urllib, too. */
 const bypassed = (target: URL, env: Environment, by: ProxyReader = 'requests'): boolean => {
+  if (by === 'botocore') return exceptedByUrllib(target.host, env)
   const host = target.hostname.replace(/^\[|\]$/g, '').toLowerCase()
-  const withPort = target.port === '' ? host : `${host}:${target.port}`
-  const entries = exceptions(env)
-  return entries.some((entry) => {
-    if (entry === '*') return true
-    if (isIPv4(host) && (entry === host || (by === 'requests' && inNetwork(host, entry)))) return true
-    const name = entry.replace(/^\.+/, '')
-    const same = [host, withPort].some((of) => of === name || of.endsWith(`.${name}`))
-    // requests compares the bare ending: `corp` also takes `notcorp` out.
-    return same || (by === 'requests' && !isIPv4(host) && [host, withPort].some((of) => of.endsWith(entry)))
-  })
+  const own = exceptions(env).some((entry) =>
+    isIPv4(host)
+      ? entry === host || inNetwork(host, entry)
+      : endsAlike([host, target.port === '' ? host : `${host}:${target.port}`], entry),
+  )
+  return own || exceptedByUrllib(host, env)
+}
+
+/** `urllib.request.proxy_bypass_environment`. An empty `no_proxy` takes `NO_PROXY` away here. */
+const exceptedByUrllib = (host: string, env: Environment): boolean => {
+  const value = (env.no_proxy ?? env.NO_PROXY ?? '').trim()
+  return value === '*' || listed(value).some((entry) => endsAlike([host, host.replace(/:\d*$/, '')], entry))
+}
+
+const endsAlike = (hosts: readonly string[], entry: string): boolean => {
+  const name = entry.replace(/^\.+/, '')
+  return hosts.some((host) => host === name || host.endsWith(`.${name}`))
 }
 
 /** `10.0.0.0/8`: IPv4 only, as requests reads it. */

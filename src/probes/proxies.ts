@@ -6,7 +6,10 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 export interface ProxiedHop {
   readonly role: 'tracking' | 'store'
+  /** With the port, where it is not the usual one. */
   readonly host: string
+  /** As both libraries match it in NO_PROXY: without a port, which requests does not read beside an address. */
+  readonly exception: string
   readonly by: ProxyReader
   /** Without user and password; absent where the hop goes direct. */
   readonly proxy?: { readonly origin: string; readonly variable: string; readonly socks: boolean }
@@ -49,6 +52,7 @@ const hop = (role: ProxiedHop['role'], url: URL, by: ProxyReader, env: Environme
   return {
     role,
     host: url.host,
+    exception: url.hostname.replace(/^\[|\]$/g, ''),
     by,
     near: isNear(url.hostname.replace(/^\[|\]$/g, '')),
     ...(found && {

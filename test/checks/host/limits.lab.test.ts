@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
@@ -33,7 +34,8 @@ test.each([
   ])
   const script = [file('../../lab/python/log_model.py'), '--experiment', 'ulimit', '--artifact', join(dir, 'data.bin')]
   // The data lies there already: it is log_model's copy that is too large.
-  await new Promise((made) => execFile('truncate', ['-s', bytes, join(dir, 'data.bin')], made))
+  await writeFile(join(dir, 'data.bin'), '')
+  await truncate(join(dir, 'data.bin'), Number(bytes))
   const python = await mlflowPython()
   const logged = await limited([python, ...script], { ...env, PYTHONPATH: file('../../lab/python') })
   expect(logged.code, logged.stderr).toBe(code)
