@@ -11,6 +11,7 @@ import memory from './host/memory.ts'
 import tempDisk from './host/temp-disk.ts'
 import bundle from './model/bundle.ts'
 import modelStatus from './model/status.ts'
+import proxies from './network/proxies.ts'
 import reach from './network/reach.ts'
 import stability from './network/stability.ts'
 import storeReach from './network/store-reach.ts'
@@ -40,6 +41,7 @@ export const checks: readonly Check[] = [
   bundle,
   reach,
   storeReach,
+  proxies,
   artifactRoute,
   disk,
   bodyLimit,

@@ -10,6 +10,7 @@ import type { Route } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import type { LoggedModel, Settings, Target, Tracking } from '../mlflow/types.ts'
 import type { MultipartCanary } from '../probes/multipart-canary.ts'
+import type { ProxyPlan } from '../probes/proxies.ts'
 import type { BodyLimit, Paced, Reach, Transfer } from '../probes/types.ts'
 import type { BucketSettings, ChecksumTry, Right } from '../stores/bucket.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
@@ -156,6 +157,13 @@ export const store = need<Store>()({
   touches: 'reads',
   scope: 'target',
   facts: { storeUri: 'text', reached: 'text' },
+})
+/** What the proxy variables say of the tracking server and of the store that the client speaks to itself. Not applicable where no hop is reached over HTTP. */
+export const proxies = need<ProxyPlan>()({
+  name: 'proxies',
+  touches: 'reads',
+  scope: 'target',
+  facts: { trackingProxy: 'text', storeProxy: 'text' },
 })
 export const storeReach = need<Reach>()({
   name: 'storeReach',

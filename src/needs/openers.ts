@@ -16,7 +16,14 @@ import * as needs from './declarations.ts'
 import type { Needed } from './needed.ts'
 import type { Opener } from './opener.ts'
 import { opener } from './opener.ts'
-import { bodyLimitOpener, multipartCanaryOpener, pacedOpener, storeReachOpener, trackingReachOpener } from './probed.ts'
+import {
+  bodyLimitOpener,
+  multipartCanaryOpener,
+  pacedOpener,
+  proxiesOpener,
+  storeReachOpener,
+  trackingReachOpener,
+} from './probed.ts'
 import { listingOpener, localTreeOpener, modelFilesOpener, storeOpener, unfinishedUploadsOpener } from './stored.ts'
 import { destinationFolderOpener, loggedModelOpener, routeOpener, targetOpener } from './tracked.ts'
 import { transfersOpener } from './transferred.ts'
@@ -113,6 +120,7 @@ export const openers: readonly Opener<Needed>[] = [
   destinationFolderOpener,
   storeOpener,
   storeReachOpener,
+  proxiesOpener,
   listingOpener,
   modelFilesOpener,
   localTreeOpener,

@@ -5,6 +5,7 @@ import { bodyLimit as probeBodyLimit } from '../probes/body-limit.ts'
 import { PhaseError } from '../probes/failures.ts'
 import { multipartCanary as runMultipartCanary } from '../probes/multipart-canary.ts'
 import { paced as probePaced } from '../probes/paced.ts'
+import { proxyPlan } from '../probes/proxies.ts'
 import { reach } from '../probes/reach.ts'
 import type { Paced, Reach } from '../probes/types.ts'
 import { keeper } from './canaries.ts'
@@ -12,6 +13,7 @@ import {
   bodyLimit,
   multipartCanary,
   paced,
+  proxies,
   route,
   server,
   settings,
@@ -58,6 +60,35 @@ const belowRoot = (location: string): string => {
   const below = new URL(location, 'mlflow-artifacts:/').pathname.replace(/^\/+|\/+$/g, '')
   return `${below ? `${below}/` : ''}.mlflow-doctor-canary`
 }
+export const proxiesOpener = opener(proxies, async ({ context, open }: Opening<Needed>) => {
+  const { trackingUri, trackingKind } = await open(settings)
+  const by = await open(route)
+  const { hops, ...rest } = proxyPlan(
+    [
+      ...(trackingKind === 'server' ? [{ role: 'tracking' as const, url: trackingUri, by: 'requests' as const }] : []),
+      ...(!by.proxied && /^https?:/.test(by.firstHop)
+        ? [
+            {
+              role: 'store' as const,
+              url: by.firstHop,
+              by: by.scheme === 's3' ? ('botocore' as const) : ('requests' as const),
+            },
+          ]
+        : []),
+    ],
+    context.host.env,
+  )
+  if (hops.length === 0) throw new NotApplicable('neither the tracking store nor the artifacts are reached over HTTP')
+  const through = (role: 'tracking' | 'store') => hops.find((hop) => hop.role === role)?.proxy?.origin
+  const [trackingProxy, storeProxy] = [through('tracking'), through('store')]
+  return {
+    value: { hops, ...rest },
+    facts: {
+      ...(trackingProxy !== undefined && { trackingProxy }),
+      ...(storeProxy !== undefined && { storeProxy }),
+    },
+  }
+})
 
 export const bodyLimitOpener = opener(bodyLimit, async ({ context, open, signal }: Opening<Needed>) => {
   const { proxied, location } = await open(route)

@@ -9,22 +9,50 @@ export interface EnvironmentProxy {
   readonly variable: string
 }
 
+/** Which library reads the environment: requests for MLflow's own calls, signed URLs, Azure and Google; botocore for S3. */
+export type ProxyReader = 'requests' | 'botocore'
+
+/** The variable that decides, of the two spellings: the lower-case one where it is set. */
+const spelled = (env: Environment, name: string): string => (env[name] === undefined ? name.toUpperCase() : name)
+
+/** A value as both libraries read it: a bare `host:port` is an http proxy. Null for what is no address. */
+const addressIn = (value: string): URL | null =>
+  URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`)
+
+/** botocore looks for the scheme alone, requests for ALL_PROXY, too (`botocore/httpsession.py`, `requests.utils.select_proxy`). */
+const namesFor = (target: URL, by: ProxyReader): readonly string[] => {
+  const own = `${target.protocol.slice(0, -1)}_proxy`
+  return by === 'botocore' ? [own] : [own, 'all_proxy']
+}
+
 /**
  * The proxy that Python's requests, and so MLflow, takes for this address from the environment; undefined when it goes
  * direct. A lower-case variable wins over the upper-case one, and an empty lower-case one takes the other away, as in
  * `urllib.request.getproxies_environment`; `NO_PROXY` is read as in `requests.utils.should_bypass_proxies`.
  */
-export const environmentProxy = (target: URL, env: Environment): EnvironmentProxy | undefined => {
-  if (bypassed(target, env)) return undefined
-  for (const name of [`${target.protocol.slice(0, -1)}_proxy`, 'all_proxy']) {
-    const variable = env[name] === undefined ? name.toUpperCase() : name
+export const environmentProxy = (
+  target: URL,
+  env: Environment,
+  by: ProxyReader = 'requests',
+): EnvironmentProxy | undefined => {
+  if (bypassed(target, env, by)) return undefined
+  for (const name of namesFor(target, by)) {
+    const variable = spelled(env, name)
     const value = env[variable]
     if (!value) continue
-    const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`
-    const url = URL.parse(text)
+    const url = addressIn(value)
     if (url !== null) return { url, variable }
   }
   return undefined
+}
+
+/** The variable that names a proxy for this address by what is no address: the call fails before anything is sent. */
+export const malformedProxy = (target: URL, env: Environment, by: ProxyReader): string | undefined => {
+  if (bypassed(target, env, by)) return undefined
+  const variable = namesFor(target, by)
+    .map((name) => spelled(env, name))
+    .find((name) => env[name])
+  return variable !== undefined && !addressIn(env[variable] ?? '')?.hostname ? variable : undefined
 }
 
 const unsupported = (target: URL, why: string, todo: string): Trouble =>
@@ -68,22 +96,37 @@ export const proxyHeaders = (proxy: EnvironmentProxy): Record<string, string> =>
   return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` }
 }
 
-const bypassed = (target: URL, env: Environment): boolean => {
-  const host = target.hostname.replace(/^\[|\]$/g, '').toLowerCase()
-  const withPort = target.port === '' ? host : `${host}:${target.port}`
-  const entries = (env.no_proxy ?? env.NO_PROXY ?? '')
+/** The hosts that NO_PROXY names, in lower case; an empty `no_proxy` does not take `NO_PROXY` away (`requests.utils`). */
+export const exceptions = (env: Environment): readonly string[] => listed(env.no_proxy || env.NO_PROXY || '')
+
+const listed = (value: string): string[] =>
+  value
     .toLowerCase()
     .split(',')
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '')
-  return entries.some((entry) => {
-    if (entry === '*') return true
-    if (isIPv4(host) && (entry === host || inNetwork(host, entry))) return true
-    const name = entry.replace(/^\.+/, '')
-    const same = [host, withPort].some((of) => of === name || of.endsWith(`.${name}`))
-    // requests compares the bare ending: `corp` also takes `notcorp` out.
-    return same || (!isIPv4(host) && [host, withPort].some((of) => of.endsWith(entry)))
-  })
+
+/** `requests.utils.should_bypass_proxies` of 2.34.2 and `botocore.utils.should_bypass_proxies` of 1.44.5; both ask urllib, too. */
+const bypassed = (target: URL, env: Environment, by: ProxyReader = 'requests'): boolean => {
+  if (by === 'botocore') return exceptedByUrllib(target.host, env)
+  const host = target.hostname.replace(/^\[|\]$/g, '').toLowerCase()
+  const own = exceptions(env).some((entry) =>
+    isIPv4(host)
+      ? entry === host || inNetwork(host, entry)
+      : endsAlike([host, target.port === '' ? host : `${host}:${target.port}`], entry),
+  )
+  return own || exceptedByUrllib(host, env)
+}
+
+/** `urllib.request.proxy_bypass_environment`. An empty `no_proxy` takes `NO_PROXY` away here. */
+const exceptedByUrllib = (host: string, env: Environment): boolean => {
+  const value = (env.no_proxy ?? env.NO_PROXY ?? '').trim()
+  return value === '*' || listed(value).some((entry) => endsAlike([host, host.replace(/:\d*$/, '')], entry))
+}
+
+const endsAlike = (hosts: readonly string[], entry: string): boolean => {
+  const name = entry.replace(/^\.+/, '')
+  return hosts.some((host) => host === name || host.endsWith(`.${name}`))
 }
 
 /** `10.0.0.0/8`: IPv4 only, as requests reads it. */

@@ -51,6 +51,33 @@ test('networks in NO_PROXY, which requests adds to what Python reads', () => {
   expect(through('http://192.168.1.127/', { ...p, NO_PROXY: '192.168.1.128/25' })).toBe('http://p:3128')
 })
 
+test.each<[string, string, requests: boolean, botocore: boolean]>([
+  ['http://10.1.2.3:5000/', '10.1.2.3:5000', false, true],
+  ['http://10.1.2.3:5000/', '10.1.2.3', true, true],
+  ['http://a.corp:81/', 'a.corp:81', true, true],
+  ['http://notcorp/', 'corp', false, false],
+  ['http://10.1.2.3/', '10.0.0.0/8', true, false],
+  ['http://[::1]:5000/', '::1', true, false],
+  ['http://[::1]:5000/', '[::1]', false, true],
+  ['http://a.corp/', '*.corp', false, false],
+  ['http://a.corp/', '*, b.corp', false, false],
+  ['http://corp/', '.corp', true, true],
+])(
+  '%s with NO_PROXY=%s goes direct by requests 2.34.2: %s, by botocore 1.44.5: %s (as measured with both)',
+  (url, list, ...direct) => {
+    const env = { HTTP_PROXY: 'http://p:3128', NO_PROXY: list }
+    const libraries = ['requests', 'botocore'] as const
+    expect(libraries.map((by) => environmentProxy(new URL(url), env, by) === undefined)).toEqual(direct)
+  },
+)
+
+test('what the two libraries read differently beside that', () => {
+  const empty = { HTTP_PROXY: 'http://p:3128', NO_PROXY: 'a.corp', no_proxy: '' }
+  expect(environmentProxy(new URL('http://a.corp/'), empty)).toBeUndefined()
+  expect(environmentProxy(new URL('http://a.corp/'), empty, 'botocore')).toBeDefined()
+  expect(environmentProxy(new URL('http://a.corp/'), { ALL_PROXY: 'http://p:3128' }, 'botocore')).toBeUndefined()
+})
+
 test('user and password go into a header and nowhere else', () => {
   const proxy = environmentProxy(new URL('http://a.corp/'), { http_proxy: 'me:s%40crt@p:3128' })
   if (!proxy) throw new Error('no proxy found')
