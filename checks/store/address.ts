@@ -20,12 +20,13 @@ export default defineCheck({
     const doctorOnly = route?.proxied === true
     const { name, region, bucketRegion, endpoint } = bucket
     if (bucketRegion !== undefined && bucketRegion !== region) {
+      // Amazon redirects, and boto3 follows; other stores take nothing but their own region.
+      const refused = 'untold' in bucket.versioning && bucket.versioning.untold.kind === 'unexpected-answer'
       yield {
         kind: 'finding',
         at: target.name,
-        // Amazon redirects, and boto3 follows; another store has to be asked in its own words.
-        severity: doctorOnly ? 'info' : 'warning',
-        says: `${name} lies in ${bucketRegion}, and requests are signed for ${region}: each client is redirected first, or refused`,
+        severity: doctorOnly ? 'info' : refused ? 'error' : 'warning',
+        says: `${name} lies in ${bucketRegion}, and requests are signed for ${region}: ${refused ? 'they are refused' : 'each client is redirected first'}`,
         facts: { region },
         remedy: { text: 'Name the region of the bucket.', commands: [`export AWS_DEFAULT_REGION=${bucketRegion}`] },
       }

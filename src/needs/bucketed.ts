@@ -70,10 +70,10 @@ export const checksumTriesOpener = opener(checksumTries, async (opening: Opening
   const { of, bucket } = await bucketOf(open)
   // What cannot be begun shows nothing here, and what cannot be aborted must not be begun again.
   const { steps } = await open(multipartCanary)
-  const failed = steps.find(
-    ({ step, trouble }) => trouble !== undefined && step !== 'list-parts' && step !== 'list-uploads',
-  )
-  if (failed) throw new NotApplicable('not even a plain part can be sent and aborted')
+  const stops = ({ step, trouble }: (typeof steps)[number]) =>
+    trouble !== undefined &&
+    (step === 'create' || step === 'abort' || (step === 'upload-part' && trouble.kind === 'denied'))
+  if (steps.some(stops)) throw new NotApplicable('no upload can be begun, fed and aborted')
   const { upload } = keeper(opening)
   const time = (await of.now(signal)) ?? Date.now()
   const value: ChecksumTry[] = []

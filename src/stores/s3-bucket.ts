@@ -27,7 +27,7 @@ import { join, safePath } from './path.ts'
 import { type S3Calls, unsignedPayload } from './s3-calls.ts'
 import type { S3Connection } from './s3-client.ts'
 import { demandedEncryption } from './s3-policy.ts'
-import { s3Code } from './s3-trouble.ts'
+import { regionTold, s3Code } from './s3-trouble.ts'
 import { abortS3Upload } from './s3-upload.ts'
 
 const daysInYear = 365
@@ -93,7 +93,7 @@ export const s3Bucket = (
 
   return {
     async settings(signal): Promise<BucketSettings> {
-      const bucketRegion = await regionOf(calls, root.bucket, signal)
+      const named = await regionOf(calls, root.bucket, signal)
       const [versioning, lock, lifecycle, encryption, policy] = await Promise.all([
         ask<'enabled' | 'suspended' | 'off'>(
           'versioning',
@@ -162,6 +162,8 @@ export const s3Bucket = (
           signal,
         ),
       ])
+      // Where HEAD does not name the region, a refusal of what was signed for another one does.
+      const bucketRegion = named ?? ('untold' in versioning ? regionTold(versioning.untold.cause) : undefined)
       const clockOffset = connection.clockOffset()
       return {
         name: root.bucket,

@@ -33,6 +33,9 @@ const amazonHost = /^(?:.+\.)?s3(?:-accelerate|(?:-fips)?[.-](?:dualstack\.)?[a-
 export const isAmazon = (endpoint: string | undefined): boolean =>
   endpoint === undefined || (URL.canParse(endpoint) && amazonHost.test(new URL(endpoint).hostname))
 
+/** The SDK writes some of its warnings to the console unless it is given a place for them. */
+const nowhere = { trace() {}, debug() {}, info() {}, warn() {}, error() {} }
+
 const dateOf = (response: unknown): number => {
   if (typeof response !== 'object' || response === null || !('headers' in response)) return Number.NaN
   const headers = response.headers
@@ -63,6 +66,7 @@ export const connectS3 = async (
   const config: S3ClientConfig = {
     ...(endpoint === undefined ? {} : { endpoint }),
     region,
+    logger: nowhere,
     followRegionRedirects: amazon,
     forcePathStyle: addressing === 'path' || (addressing === 'auto' && !amazon),
     requestChecksumCalculation: 'WHEN_REQUIRED',

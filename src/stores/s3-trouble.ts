@@ -76,10 +76,11 @@ const headersOf = (error: S3ServiceException): Readonly<Record<string, string>> 
 const wrongRegion = ['PermanentRedirect', 'AuthorizationHeaderMalformed', 'IllegalLocationConstraintException', '301']
 
 /** The bucket's region, when the answer says that the request went to another one. */
-const regionTold = (error: S3ServiceException): string | undefined => {
+export const regionTold = (error: unknown): string | undefined => {
+  if (!(error instanceof S3ServiceException)) return undefined
   const status = error.$metadata.httpStatusCode
   if (!wrongRegion.includes(error.name) && status !== 301 && status !== 307) return undefined
-  const told = headersOf(error)['x-amz-bucket-region'] ?? /expecting '([\w-]+)'/.exec(error.message)?.[1]
+  const told = headersOf(error)['x-amz-bucket-region'] ?? /expecting ['"]([\w-]+)['"]/.exec(error.message)?.[1]
   return told !== undefined && /^[a-z0-9-]{1,40}$/.test(told) ? told : undefined
 }
 

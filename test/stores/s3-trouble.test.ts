@@ -48,6 +48,7 @@ test('what was denied is named', () => {
 test.each([
   ['PermanentRedirect', 301, '', { 'x-amz-bucket-region': 'eu-west-1' }],
   ['AuthorizationHeaderMalformed', 400, "the region 'us-east-1' is wrong; expecting 'eu-west-1'", {}],
+  ['AuthorizationHeaderMalformed', 400, 'the region "us-east-1" is wrong; expecting "eu-west-1"', {}],
   ['UnknownError', 301, '', { 'x-amz-bucket-region': 'eu-west-1' }],
 ])('%s names the region', (name, status, message, headers) => {
   expect(judged(answered(name, status, message, headers))).toMatchObject({
