@@ -18,6 +18,7 @@ import transfer from './network/transfer.ts'
 import bodyLimit from './proxy/body-limit.ts'
 import timeOuts from './proxy/time-outs.ts'
 import artifactRoute from './server/artifact-route.ts'
+import serverVersion from './server/version.ts'
 import address from './store/address.ts'
 import checksums from './store/checksums.ts'
 import clock from './store/clock.ts'
@@ -41,6 +42,7 @@ export const checks: readonly Check[] = [
   reach,
   storeReach,
   artifactRoute,
+  serverVersion,
   disk,
   bodyLimit,
   multipart,
