@@ -19,6 +19,7 @@ import transfer from './network/transfer.ts'
 import bodyLimit from './proxy/body-limit.ts'
 import timeOuts from './proxy/time-outs.ts'
 import artifactRoute from './server/artifact-route.ts'
+import serverVersion from './server/version.ts'
 import address from './store/address.ts'
 import checksums from './store/checksums.ts'
 import clock from './store/clock.ts'
@@ -43,6 +44,7 @@ export const checks: readonly Check[] = [
   storeReach,
   proxies,
   artifactRoute,
+  serverVersion,
   disk,
   bodyLimit,
   multipart,

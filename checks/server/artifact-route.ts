@@ -9,6 +9,8 @@ const disabled = 503
 const mostParts = 10_000
 const MiB = 1024 ** 2
 
+type Server = typeof server extends { readonly is?: infer V } ? NonNullable<V> : never
+
 export default defineCheck({
   id: 'server/artifact-route',
   title: 'Artifacts go where the server expects them, with credentials that are there',
@@ -20,7 +22,7 @@ export default defineCheck({
   facts: { location: 'text', firstHop: 'text', status: 'count' },
   explain: {
     measures:
-      "Resolves the artifact location of the experiment or run to the route that MLflow's client on this machine would take: through the tracking server, to the store itself, or into a folder. Where files go in parts by signed URLs, the client's part size times the 10,000 parts of a multipart upload bounds a file. Asks the server whether it serves artifacts at all, and whether this machine has credentials where it needs its own. On the proxied route the server's credentials open the store, on the direct route those of every client.",
+      "Resolves the artifact location of the experiment or run to the route that MLflow's client on this machine would take: through the tracking server, to the store itself, or into a folder. Where files go in parts by signed URLs, the client's part size times the 10,000 parts of a multipart upload bounds a file. Asks the server whether it serves artifacts at all, and whether this machine has credentials where it needs its own. On the proxied route the server's credentials open the store, on the direct route those of every client. Where they do not go through the server, it looks whether those of other experiments do.",
     breaks:
       'With a plain path as artifact location every client writes to its own disk: logging succeeds and nobody else ever sees the files. An experiment keeps the location that it was created with, so that a server that proxies artifacts now does not change old experiments.',
     remedy:
@@ -77,6 +79,24 @@ export default defineCheck({
         },
       }
     }
+    if (!route.proxied && settings.trackingKind === 'server' && server !== undefined && target.kind !== 'uri') {
+      const other = await proxiedExperiment(server, target.experimentId, signal)
+      if (other !== undefined) {
+        yield {
+          kind: 'finding',
+          at: target.name,
+          severity: 'info',
+          says: `this experiment keeps its artifacts at ${location}, where each client needs ${route.scheme === 'file' ? 'that folder' : 'credentials for the store'} of its own, as it was created; other experiments of this server, such as ${other}, send theirs through the server, whose credentials open the store`,
+          facts,
+          remedy: {
+            text: 'Log to one of those, or to a new experiment. An experiment keeps its location, and what was logged to this one stays readable there.',
+            commands: [
+              'mlflow experiments create --experiment-name NEW_NAME --artifact-location mlflow-artifacts:/NEW_NAME',
+            ],
+          },
+        }
+      }
+    }
     if (route.scheme === 'mlflow-artifacts' && server !== undefined) {
       const { response, body } = await server.text('GET', '/api/2.0/mlflow-artifacts/artifacts', {
         // A folder that does not exist: an empty list, whatever the store holds.
@@ -104,6 +124,26 @@ export default defineCheck({
     }
   },
 })
+
+/** The most experiments that are looked at for another kind of location: the newest that the server tells, in one page of its list. */
+const mostExperiments = 200
+
+/** An experiment of this server whose artifacts go through it, by name; a name is somebody else's text, cut and on one line. */
+const proxiedExperiment = async (
+  server: Server,
+  own: string | undefined,
+  signal: AbortSignal,
+): Promise<string | undefined> => {
+  let seen = 0
+  for await (const { experimentId, name, artifactLocation } of server.experiments(signal)) {
+    seen += 1
+    if (seen > mostExperiments) return undefined
+    if (experimentId !== own && artifactLocation.startsWith('mlflow-artifacts:')) {
+      return name.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd').slice(0, 80)
+    }
+  }
+  return undefined
+}
 
 const isLoopback = (uri: string): boolean => {
   const host = new URL(uri).hostname

@@ -46,7 +46,7 @@ const wholeUpTo = 16 * MiB
 /** Bytes that all comparing may read: half a second from a warm disk. */
 const compared = 512 * MiB
 /** The most pickles that are walked, largest first, each of which reads at most 64 MiB. */
-const mostPickles = 8
+const mostPickles = 4
 
 /** @throws what the signal throws; files that cannot be read are told in `unread`. */
 export const readBundle = async (

@@ -150,7 +150,7 @@ export const route = need<Route>()({
   name: 'route',
   touches: 'reads',
   scope: 'target',
-  facts: { location: 'text', firstHop: 'text', proxied: 'flag', multipart: 'flag' },
+  facts: { location: 'text', firstHop: 'text', proxied: 'flag', multipart: 'flag', storeOpenedBy: 'text' },
 })
 export const store = need<Store>()({
   name: 'store',

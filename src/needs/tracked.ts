@@ -38,8 +38,8 @@ export const routeOpener = opener(route, async ({ open }: Opening<Needed>) => {
     throw error
   })
   const value = await resolveRoute(found, await open(settings), spoken, training?.version)
-  const { location, firstHop, proxied, multipart } = value
-  return { value, facts: { location, firstHop, proxied, multipart } }
+  const { location, firstHop, proxied, multipart, credentials } = value
+  return { value, facts: { location, firstHop, proxied, multipart, storeOpenedBy: credentials } }
 })
 
 export const loggedModelOpener = opener(loggedModel, async ({ open }: Opening<Needed>) => {

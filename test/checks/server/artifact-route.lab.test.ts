@@ -47,3 +47,19 @@ test('an S3 root without and with credentials on this machine', async () => {
   })
   expect(await only(id, { ...env, ...seaweed.env })).toMatchObject({ state: 'ok' })
 })
+
+test('an experiment that is older than the proxying: the other way is shown, and whose credentials open the store', async () => {
+  const { seaweed, mlflowS3 } = shared()
+  const created = await fetch(`${mlflowS3.url}/api/2.0/mlflow/experiments/create`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name: `direct-${Date.now()}`, artifact_location: `s3://${mlflowS3.bucket}/old` }),
+  })
+  const { experiment_id: experiment } = (await created.json()) as { experiment_id: string }
+  const env = { ...seaweed.env, MLFLOW_TRACKING_URI: mlflowS3.url, MLFLOW_EXPERIMENT_ID: experiment }
+  expect(await only(id, env)).toMatchObject({
+    state: 'found',
+    findings: [{ severity: 'info', says: expect.stringContaining('other experiments of this server, such as') }],
+    measured: { storeOpenedBy: 'this machine' },
+  })
+})
