@@ -11,6 +11,7 @@ import stability from './network/stability.ts'
 import storeReach from './network/store-reach.ts'
 import transfer from './network/transfer.ts'
 import bodyLimit from './proxy/body-limit.ts'
+import access from './server/access.ts'
 import artifactRoute from './server/artifact-route.ts'
 import leftovers from './store/leftovers.ts'
 import multipart from './store/multipart.ts'
@@ -21,6 +22,7 @@ export const checks: readonly Check[] = [
   reach,
   storeReach,
   artifactRoute,
+  access,
   bodyLimit,
   multipart,
   leftovers,

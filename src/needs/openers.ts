@@ -6,6 +6,7 @@ import { tempFolder } from '../host/temp.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { readSettings } from '../mlflow/settings.ts'
 import { openTracking } from '../mlflow/tracking.ts'
+import { accessOpener } from './access.ts'
 import { leftoversOpener } from './canaries.ts'
 import * as needs from './declarations.ts'
 import type { Needed } from './needed.ts'
@@ -86,6 +87,7 @@ export const openers: readonly Opener<Needed>[] = [
   modelFilesOpener,
   localTreeOpener,
   unfinishedUploadsOpener,
+  accessOpener,
   bodyLimitOpener,
   multipartCanaryOpener,
   leftoversOpener,

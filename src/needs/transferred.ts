@@ -11,7 +11,7 @@ import { clientThreads } from '../probes/threads.ts'
 import type { Transfer } from '../probes/types.ts'
 import type { Store } from '../stores/store.ts'
 import { keeper, proxiedPlace } from './canaries.ts'
-import { bodyLimit, leftovers, memory, route, server, settings, store, transfers } from './declarations.ts'
+import { access, bodyLimit, leftovers, memory, route, server, settings, store, transfers } from './declarations.ts'
 import type { Needed } from './needed.ts'
 import { type Opening, opener } from './opener.ts'
 
@@ -69,6 +69,8 @@ const whole = async (opening: Opening<Needed>, by: Route, share: Share): Promise
   const { hold, name } = keeper(opening)
   const place = proxiedPlace(tracked, by.location)
   // Asked before anything is written: who may not delete must not write.
+  const may = await open(access).catch(ifTrouble)
+  if (may?.remove === false) return { tries: [], objection: 'this login may not delete what it writes' }
   await place.remove(name(Date.now()), signal)
   const declared = await open(bodyLimit).catch(ifTrouble)
   const accepted = declared?.unmeasured === undefined ? declared?.accepted : undefined
