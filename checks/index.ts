@@ -18,6 +18,7 @@ import storeReach from './network/store-reach.ts'
 import transfer from './network/transfer.ts'
 import bodyLimit from './proxy/body-limit.ts'
 import timeOuts from './proxy/time-outs.ts'
+import access from './server/access.ts'
 import artifactRoute from './server/artifact-route.ts'
 import serverVersion from './server/version.ts'
 import address from './store/address.ts'
@@ -46,6 +47,7 @@ export const checks: readonly Check[] = [
   artifactRoute,
   serverVersion,
   disk,
+  access,
   bodyLimit,
   multipart,
   permissions,

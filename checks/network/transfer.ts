@@ -46,7 +46,7 @@ export default defineCheck({
           kind: 'gap',
           at,
           cannot: 'see',
-          because: `${transfer.objection}, so ${transfer.tries.length === 0 ? 'no canary was' : 'no canary beyond the first was'} written, and neither rates nor limits by size are measured on this route`,
+          because: `${transfer.objection}, so no canary${transfer.tries.length > 0 ? ' beyond the first' : ''} was written, and neither rates nor limits by size are measured on this route`,
           unexpected: false,
           about: 'limits',
         }

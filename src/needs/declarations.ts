@@ -213,6 +213,19 @@ export const unfinishedUploads = need<UnfinishedUploads>()({
   scope: 'target',
   facts: { unfinished: 'count' },
 })
+/** What the tracking server lets this login do; undefined where it cannot be told. */
+export interface Access {
+  /** Create runs in the experiment and log to them. */
+  readonly log?: boolean
+  /** Remove artifacts that the server keeps. Only where it serves them. */
+  readonly remove?: boolean
+}
+export const access = need<Access>()({
+  name: 'access',
+  touches: 'writes',
+  scope: 'target',
+  facts: { mayLog: 'flag', mayRemove: 'flag' },
+})
 export const bodyLimit = need<BodyLimit>()({
   name: 'bodyLimit',
   touches: 'writes',

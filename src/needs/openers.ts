@@ -10,6 +10,7 @@ import { expiringLogins } from '../mlflow/expiry.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { readSettings } from '../mlflow/settings.ts'
 import { openTracking } from '../mlflow/tracking.ts'
+import { accessOpener } from './access.ts'
 import { bucketSettingsOpener, checksumTriesOpener, deleteRightOpener, readRightsOpener } from './bucketed.ts'
 import { leftoversOpener } from './canaries.ts'
 import * as needs from './declarations.ts'
@@ -125,6 +126,7 @@ export const openers: readonly Opener<Needed>[] = [
   modelFilesOpener,
   localTreeOpener,
   unfinishedUploadsOpener,
+  accessOpener,
   bodyLimitOpener,
   multipartCanaryOpener,
   pacedOpener,

@@ -13,7 +13,7 @@ import type { Transfer } from '../probes/types.ts'
 import { join } from '../stores/path.ts'
 import type { Store } from '../stores/store.ts'
 import { keeper, type ProxiedPlace, proxiedPlace } from './canaries.ts'
-import { bodyLimit, leftovers, memory, route, server, settings, store, transfers } from './declarations.ts'
+import { access, bodyLimit, leftovers, memory, route, server, settings, store, transfers } from './declarations.ts'
 import type { Needed } from './needed.ts'
 import { type Opening, opener } from './opener.ts'
 
@@ -74,6 +74,8 @@ const whole = async (opening: Opening<Needed>, by: Route, share: Share): Promise
   const { hold, name } = keeper(opening)
   const place = proxiedPlace(tracked, by.location)
   // Asked before anything is written: who may not delete must not write.
+  const may = await open(access).catch(ifTrouble)
+  if (may?.remove === false) return { tries: [], objection: 'this login may not delete what it writes' }
   const barred = await place.remove(name(Date.now()), signal).catch((error) => withoutStore(error, place, signal))
   if (barred !== undefined) return { tries: [], barred }
   const stored = await anyFile(place, signal)
