@@ -265,10 +265,12 @@ function* assumedLimits(
 }
 
 const unseen = (held: Paced | undefined, at: string, inFront: readonly Recognised[]): Gap | undefined => {
-  const names = inFront.map(({ product }) => product.name)
+  const names = inFront.flatMap(({ product }) =>
+    product.times.some(({ usual }) => usual !== undefined) ? [product.name] : [],
+  )
   const known =
     names.length === 0
-      ? 'nothing on the way gives its name, so none is assumed either'
+      ? 'nothing on the way gives its name that has any unless set, so none is assumed either'
       : `those of ${names.join(' and ')} are assumed to be the usual ones`
   if (held?.unmeasured !== undefined) {
     const because = `time-outs cannot be measured here, since ${held.unmeasured}; ${known}`
