@@ -7,7 +7,7 @@ import { type Estimate, estimate } from './estimate.ts'
 import type { Route } from './mlflow/route.ts'
 import { routeFor } from './mlflow/route.ts'
 import type { PlannedFile, PlannedUpload } from './needs/declarations.ts'
-import type { Transfer } from './probes/types.ts'
+import type { Transfer, TransferTry } from './probes/types.ts'
 import type { ForecastRow, Verdict } from './report.ts'
 import { bytes, duration, exactBytes } from './words.ts'
 
@@ -50,6 +50,7 @@ const weighed = (
   whole: Whole,
   took: Estimate | undefined,
   r: Route,
+  tries: readonly TransferTry[],
 ): number | undefined => {
   if ('bytes' in limit.max) {
     if (limit.scope === 'total') return whole.bytes
@@ -61,9 +62,18 @@ const weighed = (
   if (took === undefined) return undefined
   if (limit.scope === 'body') return took.bodyMs
   if (limit.scope === 'answer') return took.answerMs
-  // A body that flows steadily makes no pause.
-  return limit.scope === 'idle' ? 0 : took.bodyMs + took.answerMs
+  return limit.scope === 'idle' ? longestPause(tries, limit.max.ms) : took.bodyMs + took.answerMs
 }
+
+/** A pause that a limit cut short would have lasted longer, nobody knows how much: counted for a fifth more. */
+const cutShort = 1.2
+
+/** The longest pause that canaries made, in milliseconds. A body that flows steadily makes none. */
+const longestPause = (tries: readonly TransferTry[], limitMs: number): number =>
+  tries.reduce((most, { stallMs, failed: { silentMs = 0 } = {} }) => {
+    const cut = Math.abs(silentMs - limitMs) <= limitMs * margin
+    return Math.max(most, cut ? limitMs * cutShort : stallMs)
+  }, 0)
 
 const maxOf = (limit: Limit): number => ('bytes' in limit.max ? limit.max.bytes : limit.max.ms)
 
@@ -113,7 +123,7 @@ export const forecast = (options: ForecastOptions): ForecastRow[] => {
     const [first] = limits
       .filter((limit) => applies(limit, kind) && !(took?.tried === true && met(limit)))
       .flatMap((limit): Broken[] => {
-        const value = weighed(limit, file, kind, whole, took, route)
+        const value = weighed(limit, file, kind, whole, took, route, transfers?.get(kind)?.tries ?? [])
         const how = value === undefined ? undefined : breaks(limit, value, took)
         return value === undefined || how === undefined ? [] : [{ limit, value, how }]
       })

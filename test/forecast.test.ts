@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { GiB, MiB, planned } from '../fixtures/host/values.ts'
+import { by, passed, refused } from '../fixtures/network/transferred.ts'
 import { signedParts, singlePut, toFolder, toS3 } from '../fixtures/server/routes.ts'
 import type { Limit, RouteKind } from '../src/check.ts'
 import { type ForecastOptions, forecast } from '../src/forecast.ts'
@@ -219,4 +220,26 @@ test('accidents on the way make the chance that one request of this size survive
   // One break in 57 MB: exp(-100/57) = 17 %.
   expect(file(100e6, { transfers })).toMatchObject({ verdict: 'at-risk', hop: 'network' })
   expect(file(100e6, { transfers })?.because).toContain('17 %')
+})
+
+test('a limit on pauses is met where a canary was cut after just such a silence, or paused as long itself', () => {
+  const idle = (ms: number) => limit(0, { scope: 'idle', max: { ms }, setting: 'client_body_timeout' })
+  const cut = refused(600_000, { afterMs: 2400, silentMs: 2010 })
+  const paused = { ...passed(1_000_000), stallMs: 4000 }
+  const on = (tries: Parameters<typeof by>[1], ms: number) =>
+    forecast({
+      plan: planned('log_model', 50_000_000, 1),
+      route: singlePut,
+      limits: [idle(ms)],
+      transfers: by('proxied-put', tries),
+      unknown: [],
+    })[0]
+  expect(on([passed(150_000), cut, cut], 2000)).toMatchObject({
+    verdict: 'fails',
+    limit: { setting: 'client_body_timeout', max: 2000 },
+  })
+  // Cut by something else, which waits longer.
+  expect(on([passed(150_000), cut, cut], 900)).not.toHaveProperty('limit')
+  expect(on([paused], 3000)).toMatchObject({ verdict: 'fails' })
+  expect(on([paused], 10_000)).toMatchObject({ verdict: 'passes' })
 })

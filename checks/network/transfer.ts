@@ -1,6 +1,8 @@
 import { defineCheck, type Finding, type Limit, type Remedy, type RouteKind } from '../../src/check.ts'
-import { plannedUpload, route, server, transfers } from '../../src/needs/declarations.ts'
+import { plannedUpload, route, server, trackingReach, transfers } from '../../src/needs/declarations.ts'
 import { bytes, count, duration, exactBytes } from '../../src/words.ts'
+import { closedInSilence, worker, workerAllows, workerRemedy } from '../proxy/products/patience.ts'
+import { recognise } from '../proxy/products/recognise.ts'
 
 type Measured = typeof transfers extends { readonly is?: infer V } ? NonNullable<V> : never
 type Transfer = Measured extends ReadonlyMap<RouteKind, infer T> ? T : never
@@ -24,7 +26,7 @@ export default defineCheck({
   on: ['check'],
   answers: ['limits'],
   needs: [transfers, route],
-  wants: [server, plannedUpload],
+  wants: [server, plannedUpload, trackingReach],
   facts,
   explain: {
     measures:
@@ -34,12 +36,16 @@ export default defineCheck({
     remedy:
       'The finding names the hop. Servers of MLflow 3.3 to 3.11 copy a body again for each piece that arrives; 3.12 and later do not. Where only the server knows the reason, its log has it: its credentials, its bucket and its temp folder are not visible from outside.',
   },
-  async *run({ transfers: measured, route, server, plannedUpload: plan }) {
+  async *run({ transfers: measured, route, server, plannedUpload: plan, trackingReach: reach }) {
+    const inFront = recognise({ ...reach, host: URL.parse(route.firstHop)?.hostname })
+    // Such an end tells of a time, and is another check's to judge.
+    const pausing = ({ failed }: Failed): boolean => closedInSilence(failed, inFront) !== undefined
     const inStore = server?.info.multipartUploads === true
     const inParts = (size: number): boolean => route.multipart && size >= route.multipartMinimum
     for (const [kind, transfer] of measured) {
       const at = kind === 'folder-copy' ? route.location : route.firstHop
-      yield* judged(kind, transfer, at, inStore)
+      const software = reach?.software ?? server?.info.software
+      yield* judged(kind, transfer, at, { inStore, software, pausing })
       if (transfer.barred !== undefined) yield* barredBy(transfer.barred, kind, at)
       if (transfer.objection !== undefined) {
         yield {
@@ -71,11 +77,18 @@ export default defineCheck({
 const passedOf = (tries: readonly Try[]): number =>
   tries.reduce((most, { failed, bytes: size }) => (failed === undefined ? Math.max(most, size) : most), -1)
 
+interface Known {
+  readonly inStore: boolean
+  /** The `Server` header. */
+  readonly software: string | undefined
+  pausing(one: Failed): boolean
+}
+
 function* judged(
   kind: RouteKind,
   { tries }: Transfer,
   at: string,
-  inStore: boolean,
+  known: Known,
 ): Generator<Finding<typeof facts> | Limit> {
   const passed = passedOf(tries)
   const failed = tries.filter((one): one is Failed => one.failed !== undefined && one.bytes > passed)
@@ -85,10 +98,11 @@ function* judged(
   const { failed: failure } = last
   if (passed >= 0 && failure.status !== undefined && timeOuts.has(failure.status)) return
   if (passed < 0 && failure.status !== undefined && timeOuts.has(failure.status) && failure.afterMs > soonest) return
-  const cause = passed < 0 ? never(kind, failure) : boundary(kind, failed, passed, inStore)
+  if (kind === 'proxied-put' && failed.length > 1 && failed.every(known.pausing)) return
+  const cause = passed < 0 ? never(kind, failure) : boundary(kind, failed, passed, known)
   if (cause === undefined) return
-  const { remedy, ...limit } = cause
-  yield { kind: 'limit', basis: 'measured', routes: [kind], remedy: () => remedy, ...limit }
+  const { remedy, remedyFor, ...limit } = cause
+  yield { kind: 'limit', basis: 'measured', routes: [kind], remedy: remedyFor ?? (() => remedy), ...limit }
   yield {
     kind: 'finding',
     at,
@@ -105,7 +119,11 @@ function* judged(
   }
 }
 
-type Cause = Pick<Limit, 'hop' | 'setting' | 'scope' | 'max' | 'because'> & { readonly remedy: Remedy }
+type Cause = Pick<Limit, 'hop' | 'setting' | 'scope' | 'max' | 'because'> & {
+  readonly remedy: Remedy
+  /** Where the value can be worked out. */
+  readonly remedyFor?: Limit['remedy']
+}
 
 /** Not even the smallest canary gets through. */
 const never = (kind: RouteKind, failure: Failure): Cause => {
@@ -161,7 +179,7 @@ function* barredBy(barred: string, kind: RouteKind, at: string): Generator<Findi
 const near = (values: readonly number[]): boolean => Math.max(...values) <= Math.min(...values) * alike
 
 /** Smaller canaries got through, and these did not. */
-const boundary = (kind: RouteKind, failed: readonly Failed[], passed: number, inStore: boolean): Cause | undefined => {
+const boundary = (kind: RouteKind, failed: readonly Failed[], passed: number, known: Known): Cause | undefined => {
   const smallest = failed.reduce((least, one) => (one.bytes < least.bytes ? one : least))
   const { failed: failure } = smallest
   // As long as the client waits: its own patience is another check's.
@@ -179,12 +197,16 @@ const boundary = (kind: RouteKind, failed: readonly Failed[], passed: number, in
       },
     }
   }
+  const ended = failed.filter(({ failed: { by, afterMs } }) => by === 'gunicorn' && afterMs >= soonest)
+  if (ended.length > 0) return byWorker(ended, `gunicorn ended its worker after`)
   const cut = failed.filter(({ failed: { how } }) => how === 'closed')
   const times = cut.map(({ failed: { afterMs } }) => afterMs)
   const sizes = cut.map(({ failed: { sentBytes } }) => sentBytes)
   const differ = new Set(cut.map((one) => one.bytes)).size > 1
   if (cut.length === failed.length && cut.length > 1) {
     if (near(times) && Math.min(...times) >= soonest && (!near(sizes) || !differ)) {
+      if (/gunicorn/i.test(known.software ?? ''))
+        return byWorker(cut, `gunicorn answers here, and ${count(cut.length, 'connection')} were cut after`)
       const ms = Math.round(Math.min(...times))
       return {
         hop: 'network',
@@ -229,7 +251,7 @@ const boundary = (kind: RouteKind, failed: readonly Failed[], passed: number, in
       'nginx writes each body to its own disk first, and that is full: make room at client_body_temp_path, or set proxy_request_buffering off for the artifacts.',
     )
   }
-  return inStore
+  return known.inStore
     ? disk(
         'server',
         'TMPDIR of the server',
@@ -240,6 +262,18 @@ const boundary = (kind: RouteKind, failed: readonly Failed[], passed: number, in
         'disk of the server',
         "The server's disk, where the artifacts or its temp files lie, has no room: its log tells which.",
       )
+}
+
+/** The worker's time is counted in whole seconds. */
+const byWorker = (failed: readonly Failed[], says: string): Cause => {
+  const ms = Math.min(...failed.map(({ failed: { afterMs } }) => afterMs))
+  return {
+    ...worker,
+    max: { ms: workerAllows(ms) },
+    because: `${says} ${duration(ms)}`,
+    remedy: workerRemedy(undefined),
+    remedyFor: workerRemedy,
+  }
 }
 
 const growing = ({ tries }: Transfer, at: string): Finding<typeof facts> => {

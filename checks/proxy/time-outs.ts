@@ -1,7 +1,17 @@
 import { defineCheck, type Gap, type Limit, type Remedy, type RouteKind } from '../../src/check.ts'
 import { bodyLimit, paced, route, trackingReach, transfers } from '../../src/needs/declarations.ts'
 import { duration } from '../../src/words.ts'
-import type { Counts, Recognised, TimeOut } from './products/product.ts'
+import {
+  blamed,
+  closedInSilence,
+  type Setting,
+  secondsFor,
+  soonest,
+  worker,
+  workerAllows,
+  workerRemedy,
+} from './products/patience.ts'
+import type { Counts, Recognised } from './products/product.ts'
 import { recognise } from './products/recognise.ts'
 
 type Value<N> = N extends { readonly is?: infer V } ? NonNullable<V> : never
@@ -14,12 +24,8 @@ type Try = Transfer['tries'][number]
 const patienceOver: ReadonlySet<number> = new Set([504, 524])
 /** Answers that also come at once, from a proxy whose server is not there. */
 const perhapsOver: ReadonlySet<number> = new Set([502, 503])
-/** Milliseconds below which those say nothing about a time. */
-const soonest = 1000
 /** How far apart two figures may lie that are taken for the same. */
 const alike = 1.15
-/** Seconds to set where nothing is planned: an hour is longer than most uploads take. */
-const generous = 3600
 
 const facts = { canary: 'bytes', status: 'count', after: 'ms' } as const
 
@@ -49,12 +55,13 @@ export default defineCheck({
       host: URL.parse(route.firstHop)?.hostname,
       answered: [declared?.refusedBy, held?.idle?.by, held?.body?.by, ...tries.map(({ failed }) => failed?.by)],
     })
-    const met = answerLimit(tries, inFront)
-    const limits = [...pacedLimits(held, inFront, reach.software), ...(met ? [met.limit] : [])]
+    const met = canariesMet(measured?.get('proxied-put'), inFront)
+    const limits = [...pacedLimits(held, inFront, reach.software), ...(met?.limits ?? [])]
     yield* limits
     yield* assumedLimits(inFront, limits, tries, held)
     if (met) {
-      const { limit, canary, status, after } = met
+      const { limits, canary, status, after } = met
+      const [limit] = limits
       const passed = tries.some(({ failed }) => failed === undefined)
       yield {
         kind: 'finding',
@@ -62,7 +69,7 @@ export default defineCheck({
         // The forecast says which files meet it, where smaller ones got through.
         ...(passed && { severity: 'warning' as const }),
         says: passed ? limit.because : `not even the smallest canary gets through: ${limit.because}`,
-        facts: { canary, status, after: Math.round(after) },
+        facts: { canary, ...(status !== undefined && { status }), after: Math.round(after) },
         remedy: limit.remedy(undefined),
       }
     }
@@ -71,27 +78,8 @@ export default defineCheck({
   },
 })
 
-/** A setting of a product, and why it is thought to be there. */
-interface Found extends Recognised {
-  readonly time: TimeOut
-}
-
-const settingsFor = (inFront: readonly Recognised[], counts: Counts): Found[] =>
-  inFront.flatMap((each) =>
-    each.product.times.filter((time) => time.counts.includes(counts)).map((time) => ({ ...each, time })),
-  )
-
-/** The setting that a cut comes from: the one with that status, or one that answers with none. */
-const blamed = (inFront: readonly Recognised[], counts: readonly Counts[], cut: Cut): Found | undefined => {
-  const all = counts.flatMap((one) => settingsFor(inFront, one))
-  return (
-    all.find(({ time }) => time.status !== undefined && time.status === cut.status) ??
-    all.find(({ time }) => time.status === undefined)
-  )
-}
-
-const remedyOf = ({ product, time }: Found, neededMs: number | undefined): Remedy => {
-  const wanted = Math.ceil((neededMs === undefined ? 0 : neededMs) / 1000) || generous
+const remedyOf = ({ product, time }: Setting, neededMs: number | undefined): Remedy => {
+  const wanted = secondsFor(neededMs)
   const most = time.most === undefined ? wanted : Math.floor(time.most / 1000)
   const seconds = Math.min(wanted, most)
   const lines = time.lines?.(seconds) ?? []
@@ -113,21 +101,12 @@ const limitOf = (of: Pick<Limit, 'hop' | 'setting' | 'scope' | 'basis' | 'becaus
 const anybody =
   (what: string) =>
   (neededMs: number | undefined): Remedy => ({
-    text: `Ask whoever runs what stands between here and the server for a ${what} of ${Math.ceil((neededMs ?? 0) / 1000) || generous} s.`,
+    text: `Ask whoever runs what stands between here and the server for a ${what} of ${secondsFor(neededMs)} s.`,
   })
 
 /** gunicorn ends the worker that is busy for too long, and what is in front of it answers 502 then. */
-const byWorker = (cut: Cut, software: string | undefined): boolean =>
-  /gunicorn/i.test(software ?? '') || (cut.status !== undefined && perhapsOver.has(cut.status)) || cut.status === 500
-
-const worker = {
-  hop: 'server',
-  setting: '--timeout of gunicorn',
-  remedy: (neededMs: number | undefined): Remedy => ({
-    text: 'Start the server with this: its worker is ended when one request takes longer. uvicorn, the default from MLflow 3.3 on, has no such limit.',
-    commands: [`mlflow server --gunicorn-opts "--timeout ${Math.ceil((neededMs ?? 0) / 1000) || generous}"`],
-  }),
-} as const
+const byWorker = ({ status, by }: Cut, software: string | undefined): boolean =>
+  by === 'gunicorn' || /gunicorn/i.test(software ?? '') || (status !== undefined && perhapsOver.has(status))
 
 const how = ({ status, by }: Cut): string =>
   status === undefined ? 'its connection was closed' : `${by ?? 'something on the way'} answered ${status}`
@@ -161,7 +140,7 @@ const pacedLimits = (
       const remedy = (needed?: number): Remedy => remedyOf(found, needed)
       limits.push(limitOf({ hop: 'proxy', setting, basis: 'measured', scope, because, remedy }, body.ms))
     } else if (byWorker(body, software))
-      limits.push(limitOf({ ...worker, basis: 'measured', scope: 'request', because }, body.ms))
+      limits.push(limitOf({ ...worker, basis: 'measured', because, remedy: workerRemedy }, workerAllows(body.ms)))
     else {
       const setting = 'time-out for whole requests'
       const remedy = anybody(setting)
@@ -172,37 +151,73 @@ const pacedLimits = (
 }
 
 interface Met {
-  readonly limit: Limit
+  /** One for each thing that the setting counts. */
+  readonly limits: readonly [Limit, ...Limit[]]
   readonly canary: number
-  readonly status: number
+  readonly status: number | undefined
   /** Milliseconds. */
   readonly after: number
 }
 
-/** A canary whose answer something on the way did not wait for. */
-const answerLimit = (tries: readonly Try[], inFront: readonly Recognised[]): Met | undefined => {
-  const waits = tries.flatMap(({ failed, bodyMs, bytes: canary }) => {
-    const { status } = failed ?? {}
-    if (failed?.during !== 'answer' || status === undefined) return []
-    const ms = failed.afterMs - bodyMs
-    const over = patienceOver.has(status) || (perhapsOver.has(status) && ms >= soonest)
-    return over ? [{ canary, ms, status, ...(failed.by !== undefined && { by: failed.by }) }] : []
+/** A canary that something on the way did not wait for: in the silence after its body, or in a pause of the line. */
+const canariesMet = (transfer: Transfer | undefined, inFront: readonly Recognised[]): Met | undefined => {
+  const waits = (transfer?.tries ?? []).flatMap((one) => {
+    const wait = one.failed && waited(one, one.failed, transfer?.uplink, inFront)
+    return wait ? [wait] : []
   })
   const shortest = waits.toSorted((a, b) => a.ms - b.ms)[0]
   if (shortest === undefined) return undefined
-  const { ms, status, canary } = shortest
+  const { ms, status, by, canary } = shortest
   const met = { canary, status, after: ms }
-  const because = `${shortest.by ?? 'something on the way'} answered ${status} when the server had kept silent for ${duration(ms)} after a canary's last byte`
-  const common = { basis: 'measured', scope: 'answer', because } as const
-  if (perhapsOver.has(status)) {
-    // What is always the same is a time-out; what differs depends on something else.
-    if (waits.some((one) => one.ms > ms * alike)) return undefined
-    return { ...met, limit: limitOf({ ...worker, ...common }, ms) }
+  // What is always the same is a time-out; what differs depends on something else, and what comes once is an accident.
+  const same = waits.filter((one) => one.ms <= ms * alike).length
+  if (status === undefined && same < 2) return undefined
+  if (status !== undefined && perhapsOver.has(status)) {
+    if (same < waits.length) return undefined
+    const because = `${by ?? 'something on the way'} answered ${status} when the server had kept silent for ${duration(ms)} after a canary's last byte`
+    const limit = { ...worker, basis: 'measured', scope: 'answer', because, remedy: workerRemedy } as const
+    return { ...met, limits: [limitOf(limit, workerAllows(ms))] }
   }
-  const found = blamed(inFront, ['answer'], shortest)
+  const found =
+    status === undefined
+      ? closedInSilence({ how: 'closed', silentMs: ms }, inFront)
+      : blamed(inFront, ['answer', 'idle'], { status })
   const setting = found?.time.setting ?? 'time-out for answers'
+  const counts = found?.time.counts ?? ['answer']
+  const because =
+    status === undefined
+      ? `the connection of a canary was closed after nothing had passed for ${duration(ms)}, as ${found?.product.name ?? 'a proxy'} does`
+      : `${by ?? 'something on the way'} answered ${status} after a silence of ${duration(ms)} in a canary's upload`
   const remedy = found ? (needed?: number) => remedyOf(found, needed) : anybody(setting)
-  return { ...met, limit: limitOf({ ...common, hop: 'proxy', setting, remedy }, ms) }
+  const limit = (scope: Counts): Limit =>
+    limitOf({ hop: 'proxy', setting, basis: 'measured', scope, because, remedy }, ms)
+  const [first = 'answer', ...others] = counts
+  return { ...met, limits: [limit(first), ...others.map(limit)] }
+}
+
+interface Wait {
+  readonly canary: number
+  readonly ms: number
+  readonly status?: number
+  readonly by?: string
+}
+
+const waited = (
+  { bodyMs, bytes: canary }: Try,
+  failed: NonNullable<Try['failed']>,
+  uplink: Transfer['uplink'],
+  inFront: readonly Recognised[],
+): Wait | undefined => {
+  const { status, by, during, afterMs, silentMs = 0 } = failed
+  const who = by === undefined ? {} : { by }
+  if (status === undefined) return closedInSilence(failed, inFront) && { canary, ms: silentMs }
+  // What buffers hid of the body is part of the body.
+  const sentMs = uplink ? Math.max(bodyMs, uplink.fixedMs + (canary / uplink.bytesPerSecond) * 1000) : bodyMs
+  const ms = during === 'answer' ? Math.max(0, afterMs - sentMs) : silentMs
+  if (patienceOver.has(status) && (during === 'answer' || ms >= soonest)) return { canary, ms, status, ...who }
+  if (ms < soonest) return undefined
+  if (status === 408 || (perhapsOver.has(status) && during === 'answer')) return { canary, ms, status, ...who }
+  return undefined
 }
 
 /** What the recognised products have unless told otherwise, as far as nothing that was measured says better. */
@@ -250,10 +265,12 @@ function* assumedLimits(
 }
 
 const unseen = (held: Paced | undefined, at: string, inFront: readonly Recognised[]): Gap | undefined => {
-  const names = inFront.map(({ product }) => product.name)
+  const names = inFront.flatMap(({ product }) =>
+    product.times.some(({ usual }) => usual !== undefined) ? [product.name] : [],
+  )
   const known =
     names.length === 0
-      ? 'nothing on the way gives its name, so none is assumed either'
+      ? 'nothing on the way gives its name that has any unless set, so none is assumed either'
       : `those of ${names.join(' and ')} are assumed to be the usual ones`
   if (held?.unmeasured !== undefined) {
     const because = `time-outs cannot be measured here, since ${held.unmeasured}; ${known}`

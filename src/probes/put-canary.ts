@@ -35,6 +35,8 @@ export const putCanary = async (url: URL, bytes: number, options: PutCanaryOptio
   const now = (): number => performance.now() - began
   let given = 0
   let stallMs = 0
+  let movedAt = 0
+  let silentMs: number | undefined
   let bodyMs: number | undefined
   let firstByteMs: number | undefined
   let answer: Answer | undefined
@@ -46,6 +48,7 @@ export const putCanary = async (url: URL, bytes: number, options: PutCanaryOptio
     let waitingSince: number | undefined
     let stalled = setTimeout(() => end('silent'), options.silenceMs)
     const moved = (): void => {
+      movedAt = now()
       clearTimeout(stalled)
       if (ended === undefined) stalled = setTimeout(() => end('silent'), options.silenceMs)
     }
@@ -61,6 +64,7 @@ export const putCanary = async (url: URL, bytes: number, options: PutCanaryOptio
     options.signal?.addEventListener('abort', abort, { once: true })
     for (const event of ['end', 'close', 'error']) socket.once(event, () => end(answer ? 'answered' : 'closed'))
     socket.on('data', (chunk: Buffer) => {
+      silentMs ??= now() - movedAt
       moved()
       received += chunk.length
       text = withoutNews(text + chunk.toString('latin1'), true)
@@ -79,7 +83,8 @@ export const putCanary = async (url: URL, bytes: number, options: PutCanaryOptio
         given += next.length
         const last = given === bytes
         const taken = socket.write(next, () => {
-          if (last) bodyMs = now()
+          movedAt = now()
+          if (last) bodyMs = movedAt
         })
         if (!taken) {
           waitingSince = now()
@@ -94,6 +99,7 @@ export const putCanary = async (url: URL, bytes: number, options: PutCanaryOptio
   })
 
   const afterMs = now()
+  silentMs ??= afterMs - movedAt
   // A reset of a connection that the other side closed meanwhile is an error that nobody needs to hear of.
   socket.on('error', () => {})
   connection.reset()
@@ -114,6 +120,7 @@ export const putCanary = async (url: URL, bytes: number, options: PutCanaryOptio
     during,
     afterMs: firstByteMs ?? afterMs,
     sentBytes,
+    silentMs,
     ...(answer && { status: answer.status }),
     ...(answer && byOf(answer)),
   }

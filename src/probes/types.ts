@@ -61,6 +61,8 @@ export interface TransferFailure {
   readonly afterMs: number
   /** Of the body. */
   readonly sentBytes: number
+  /** How long nothing had moved by then, as far as it shows on this side; absent where that was not watched. */
+  readonly silentMs?: number
   /** One sentence without a full stop. */
   readonly why: string
 }

@@ -98,6 +98,7 @@ test.each([
   ['Traefik', '', 'Request Entity Too Large'],
   ['Microsoft-IIS', '', '<h2>HTTP Error 404.13 - Not Found</h2> The request filtering module'],
   ['cloudflare', 'server: cloudflare\r\n', ''],
+  ['gunicorn', 'server: nginx/1.22.1\r\n', '<h1><p>Internal Server Error</p></h1>'],
   [undefined, '', ''],
 ])('the refusing product is recognised: %s', async (by, headers, page) => {
   const found = await measure(await judging(limitOf(1000, status(413, headers, page))))
