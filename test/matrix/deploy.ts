@@ -217,7 +217,7 @@ export const startSite = async (site: Site, shared: Shared, stack: Stack): Promi
 }
 
 /** Milliseconds without a byte on the relay after which nothing more is to come, and the most that is waited for it. */
-const quietMs = { long: 1500, most: 30_000 }
+const quietMs = { long: 800, most: 30_000 }
 
 const quiet = async (sent: () => number): Promise<void> => {
   const until = Date.now() + quietMs.most
