@@ -7,6 +7,9 @@ export interface SlowLink {
   stop(): Promise<void>
 }
 
+/** Milliseconds of lateness, of timers on a busy machine, that are made up for: the rate is right all the same. */
+const makeUpMs = 250
+
 /** A TCP proxy on 127.0.0.1 that lets all connections together send so many bytes a second upstream; answers go at full speed. */
 export async function startThrottle(options: { upstream: string; bytesPerSecond: number }): Promise<SlowLink> {
   const upstream = new URL(options.upstream)
@@ -27,7 +30,7 @@ export async function startThrottle(options: { upstream: string; bytesPerSecond:
     target.pipe(client)
     client.on('data', (bytes: Buffer) => {
       sent += bytes.length
-      freeAt = Math.max(freeAt, Date.now()) + (bytes.length / options.bytesPerSecond) * 1000
+      freeAt = Math.max(freeAt, Date.now() - makeUpMs) + (bytes.length / options.bytesPerSecond) * 1000
       target.write(bytes)
       const wait = freeAt - Date.now()
       if (wait < 1) return

@@ -49,7 +49,7 @@ export const runCell = async (cell: Cell, site: RunningSite, shared: Shared, upl
   const stack = new Stack()
   try {
     const proxied = await startFronts(cell.fronts ?? [], site.url, stack)
-    const url = await shared.over(cell.uplink, proxied, stack)
+    const { url } = await shared.over(cell.uplink, proxied, stack)
     const home = await disk(stack, undefined)
     const temp = await disk(stack, cell.clientTemp)
     const experiment = await site.newExperiment()
@@ -57,6 +57,7 @@ export const runCell = async (cell: Cell, site: RunningSite, shared: Shared, upl
     const env = { ...site.env, MLFLOW_TRACKING_URI: url, TMPDIR: temp, HOME: home, ...cell.env }
 
     const check = async (...args: readonly string[]): Promise<Report> => {
+      await site.quiet()
       const ran = await doctor(['check', '--json', '--as', as, '--experiment', experiment.name, ...args], {
         env: { ...env, XDG_STATE_HOME: `${home}/state` },
         ...(cell.fileSizeLimit !== undefined && { below: ['prlimit', `--fsize=${cell.fileSizeLimit}`] }),
@@ -76,6 +77,7 @@ export const runCell = async (cell: Cell, site: RunningSite, shared: Shared, upl
 
     const upload = async (bytes: number): Promise<Happened> => {
       const name = 'data.bin'
+      await site.quiet()
       const result = await uploader.upload({
         env,
         experiment: experiment.id,

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { HeadObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { startHaproxy } from '../lab/haproxy.ts'
 import { type MlflowServer, startMlflow } from '../lab/mlflow.ts'
@@ -64,6 +65,8 @@ export interface RunningSite {
   /** Names of canaries and of open uploads of canaries in the store, below an experiment of this id. */
   canaries(experiment: string): Promise<readonly string[]>
   newExperiment(): Promise<{ id: string; name: string }>
+  /** Resolves when the server has ended what it still brings to its store for clients that have given up. */
+  quiet(): Promise<void>
 }
 
 /** Stores and toxiproxy, one each, begun when the first site asks. */
@@ -93,11 +96,14 @@ export class Shared {
     this.#toxic ??= this.#stack.keep(startToxiproxy())
     return this.#toxic
   }
-  /** The URL by which `upstream` is reached over such a link. */
-  async over(link: Link | undefined, upstream: string, stack: Stack): Promise<string> {
+  /** Where `upstream` is reached over such a link, and what has gone over it, in bytes, where it is a slow one. */
+  async over(link: Link | undefined, upstream: string, stack: Stack): Promise<{ url: string; sent(): number }> {
     let url = upstream
+    let sent = () => 0
     if (link?.bytesPerSecond !== undefined) {
-      url = (await stack.keep(startThrottle({ upstream: url, bytesPerSecond: link.bytesPerSecond }))).url
+      const throttle = await stack.keep(startThrottle({ upstream: url, bytesPerSecond: link.bytesPerSecond }))
+      url = throttle.url
+      sent = throttle.sent
     }
     if (link?.pause !== undefined) url = (await stack.keep(startStall({ upstream: url, ...link.pause }))).url
     if (link?.latency !== undefined || link?.cutAfter !== undefined) {
@@ -110,7 +116,7 @@ export class Shared {
       stack.add(() => toxic.enable(false))
       url = toxic.url
     }
-    return url
+    return { url, sent }
   }
   end(): Promise<void> {
     return this.#stack.end()
@@ -143,6 +149,7 @@ export const startSite = async (site: Site, shared: Shared, stack: Stack): Promi
       url: server.url,
       env: {},
       newExperiment: () => newExperiment(server),
+      quiet: async () => {},
       stored: async (uri) => {
         const size = await stat(join(destination, pathOf(uri))).then(
           (found) => found.size,
@@ -169,7 +176,8 @@ export const startSite = async (site: Site, shared: Shared, stack: Stack): Promi
         : site.access === 'wrong secret'
           ? { accessKey: store.accessKey, secretKey: 'wrong' }
           : {}
-  let endpoint = await shared.over(site.relay, store.endpoint, stack)
+  const relay = await shared.over(site.relay, store.endpoint, stack)
+  let endpoint = relay.url
   let python: Record<string, string> = {}
   if (site.hiddenStore) {
     const dir = await disk(stack, undefined)
@@ -190,6 +198,7 @@ export const startSite = async (site: Site, shared: Shared, stack: Stack): Promi
     url: server.url,
     env: site.direct ? own : {},
     newExperiment: () => newExperiment(server),
+    quiet: () => quiet(relay.sent),
     stored: async (uri) => {
       const key = site.direct ? uri.slice(`s3://${bucket}/`.length) : `mlflow/${pathOf(uri)}`
       const found = await sdk.send(new HeadObjectCommand({ Bucket: bucket, Key: key })).catch(() => undefined)
@@ -204,6 +213,19 @@ export const startSite = async (site: Site, shared: Shared, stack: Stack): Promi
         Key.startsWith(below) && Key.includes('mlflow-doctor-canary') ? [Key] : [],
       )
     },
+  }
+}
+
+/** Milliseconds without a byte on the relay after which nothing more is to come, and the most that is waited for it. */
+const quietMs = { long: 800, most: 30_000 }
+
+const quiet = async (sent: () => number): Promise<void> => {
+  const until = Date.now() + quietMs.most
+  let [last, since] = [sent(), Date.now()]
+  if (last === 0) return
+  while (Date.now() < until && Date.now() - since < quietMs.long) {
+    await pause(100)
+    if (sent() !== last) [last, since] = [sent(), Date.now()]
   }
 }
 

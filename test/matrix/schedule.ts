@@ -11,9 +11,12 @@ const cost = (cell: Cell): number => (cell.traffic === undefined ? 10 : 40)
 
 /**
  * Runs cells in two lanes. A lane takes all cells of one site, which runs for as long; the costliest sites go first.
- * `rowOf` gives what came of a cell, or throws what kept it from running.
+ * `done` hears of each as it ends; `rowOf` gives what came of a cell, or throws what kept it from running.
  */
-export const schedule = (cells: readonly Cell[]): { rowOf(cell: Cell): Promise<Row>; end(): Promise<void> } => {
+export const schedule = (
+  cells: readonly Cell[],
+  done: (row: Row) => void,
+): { rowOf(cell: Cell): Promise<Row>; end(): Promise<void> } => {
   const shared = new Shared()
   const uploaders = new Map<string, Promise<Uploader>>()
   const waiting = new Map(cells.map((cell) => [cell.name, Promise.withResolvers<Row>()]))
@@ -32,7 +35,11 @@ export const schedule = (cells: readonly Cell[]): { rowOf(cell: Cell): Promise<R
       const site = startSite(first.site, shared, stack)
       for (const cell of group) {
         const run = async (): Promise<Row> => runCell(cell, await site, shared, await uploaderOf(cell))
-        await run().then(waiting.get(cell.name)?.resolve, waiting.get(cell.name)?.reject)
+        const { resolve, reject } = waiting.get(cell.name) ?? {}
+        await run().then((row) => {
+          done(row)
+          resolve?.(row)
+        }, reject)
       }
     } finally {
       await stack.end()
@@ -44,7 +51,7 @@ export const schedule = (cells: readonly Cell[]): { rowOf(cell: Cell): Promise<R
   const lane = async (): Promise<void> => {
     for (let group = groups.shift(); group !== undefined; group = groups.shift()) await runGroup(group)
   }
-  const done = Promise.all(Array.from({ length: lanes }, lane))
+  const all = Promise.all(Array.from({ length: lanes }, lane))
   return {
     rowOf: async (cell) => {
       const row = waiting.get(cell.name)?.promise
@@ -52,7 +59,7 @@ export const schedule = (cells: readonly Cell[]): { rowOf(cell: Cell): Promise<R
       return await row
     },
     end: async () => {
-      await done
+      await all
       for (const uploader of uploaders.values()) await (await uploader).stop()
       await shared.end()
     },

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { prepare } from '../lab/prepare.ts'
 import type { Row } from './cell.ts'
@@ -21,24 +21,34 @@ const listed: Readonly<Record<string, Readonly<Record<string, string>>>> = known
 const rows: Row[] = []
 let running: ReturnType<typeof schedule> | undefined
 
+const inOrder = (): Row[] => {
+  const order = new Map(chosen.map(({ name }, index) => [name, index]))
+  return rows.toSorted((a, b) => (order.get(a.cell) ?? 0) - (order.get(b.cell) ?? 0))
+}
+
+/** After each cell, so that a run that is ended leaves what it found. */
+const writeTable = (file: string): void => {
+  const sorted = inOrder()
+  const text = file.endsWith('.json') ? JSON.stringify(sorted, undefined, 1) : markdown(sorted, listed)
+  writeFileSync(file, `${text}\n`)
+}
+
 beforeAll(async () => {
   await prepare()
-  running = schedule(chosen)
+  running = schedule(chosen, (row) => {
+    rows.push(row)
+    if (tableFile !== undefined) writeTable(tableFile)
+  })
 }, 900_000)
 
 afterAll(async () => {
-  const table = markdown(rows, listed)
-  console.log(`\n${table}`)
-  if (tableFile !== undefined) {
-    await writeFile(tableFile, tableFile.endsWith('.json') ? `${JSON.stringify(rows, undefined, 1)}\n` : `${table}\n`)
-  }
+  console.log(`\n${markdown(inOrder(), listed)}`)
   await running?.end()
 })
 
 test.for(chosen)('$name', async (cell) => {
   const row = await running?.rowOf(cell)
   if (row === undefined) throw new Error('nothing runs')
-  rows.push(row)
   const found = row.problems.map(({ id }) => id).toSorted()
   const allowed = Object.keys(listed[cell.name] ?? {}).toSorted()
   const details = row.problems.map(({ id, says }) => `${id}: ${says}`).join('\n')
