@@ -12,7 +12,7 @@ export interface Setting extends Recognised {
   readonly time: TimeOut
 }
 
-export const settingsFor = (inFront: readonly Recognised[], counts: readonly Counts[]): readonly Setting[] =>
+const settingsFor = (inFront: readonly Recognised[], counts: readonly Counts[]): readonly Setting[] =>
   inFront.flatMap((each) =>
     each.product.times
       .filter((time) => counts.some((one) => time.counts.includes(one)))
