@@ -67,7 +67,10 @@ export default defineCheck({
         severity: 'warning',
         says: `MLflow knows no ${name} and does not read it; ${meant} comes closest`,
         facts: { variable: name, meant },
-        remedy: { text: `Set ${meant} in its place, or unset ${name}.`, commands: [`unset ${name}`] },
+        remedy: {
+          text: `Set ${meant} in its place, or unset ${name}.`,
+          commands: [`export ${meant}="$${name}"`, `unset ${name}`],
+        },
       } satisfies Found
     }
     if (settings.trackingKind === 'server')

@@ -16,6 +16,10 @@ const planted = {
   signature: '0123pl4nt3dsignature4567',
   serverPassword: 'pl4nt3d-by-the-server',
   serverKey: 'pl4nt3dK3yOfTheServer',
+  // A JSON Web Token that ended long ago.
+  webToken: `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from('{"exp":1,"sub":"pl4nt3d"}').toString('base64url')}.pl4nt3d`,
+  proxyPassword: 'pl4nt3d-in-the-proxy',
+  misplaced: 'pl4nt3d-where-a-number-should-be',
 } as const
 
 /** What the client proved itself with, in the clear. */
@@ -75,6 +79,12 @@ const none = (text: string) => {
 const places: [string, Record<string, string>][] = [
   ['the environment’s password', { MLFLOW_TRACKING_USERNAME: 'alice', MLFLOW_TRACKING_PASSWORD: planted.password }],
   ['the environment’s token', { MLFLOW_TRACKING_TOKEN: planted.token }],
+  ['a token that tells its end', { MLFLOW_TRACKING_TOKEN: planted.webToken }],
+  ['a proxy', { HTTP_PROXY: `http://alice:${planted.proxyPassword}@proxy.invalid:3128`, NO_PROXY: '127.0.0.1' }],
+  [
+    'variables that hold something else',
+    { MLFLOW_HTTP_REQUEST_MAX_RETRIES: planted.misplaced, MLFLOW_HTTP_TIMEOUT: planted.misplaced },
+  ],
   ['the credentials file', {}],
   ['the tracking URI', { uri: `http://alice:${planted.uriPassword}@` }],
   ['the store’s key', { AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: planted.secretKey }],

@@ -1,51 +1,72 @@
 import { connect, createServer, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { eventsOf, python, shared, startThrottle } from '../../lab/index.ts'
+import { examined } from '../../doctor.ts'
+import { eventsOf, python, scratch, shared, startThrottle } from '../../lab/index.ts'
 
-/**
- * A TCP proxy that stops once on each connection that has carried `after` bytes: for so long it takes nothing more of the
- * body, or gives nothing of the answer.
- */
-const pausing = async (what: 'body' | 'answer', pauseMs: number, after: number): Promise<string> => {
+/** A TCP proxy in front of the server with the folder; `between` joins one connection to the server. */
+const relay = async (between: (client: Socket, server: Socket) => void): Promise<string> => {
   const upstream = new URL(shared().mlflowFolder.url)
   const open = new Set<Socket>()
-  const server = createServer((client) => {
-    const target = connect({ host: upstream.hostname, port: Number(upstream.port) })
-    for (const socket of [client, target]) {
+  const listener = createServer((client) => {
+    const server = connect({ host: upstream.hostname, port: Number(upstream.port) })
+    for (const socket of [client, server]) {
       open.add(socket)
       socket.on('error', () => {})
       socket.on('close', () => {
         open.delete(socket)
         client.destroy()
-        target.destroy()
+        server.destroy()
       })
     }
-    let sent = 0
-    client.on('data', (bytes: Buffer) => {
-      const before = sent
-      sent += bytes.length
-      target.write(bytes)
-      if (before >= after || sent < after) return
-      const held = what === 'body' ? client : target
-      held.pause()
-      setTimeout(() => held.resume(), pauseMs)
-    })
-    target.on('data', (bytes: Buffer) => client.write(bytes))
-    client.on('end', () => target.end())
+    client.on('end', () => server.end())
+    between(client, server)
   })
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  await new Promise<void>((done) => listener.listen(0, '127.0.0.1', done))
   onTestFinished(() => {
     for (const socket of open) socket.destroy()
-    server.close()
+    listener.close()
   })
-  const address = server.address()
+  const address = listener.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
   return `http://127.0.0.1:${address.port}`
 }
 
-const upload = (uri: string, experiment: string, env: Record<string, string>) =>
+/** Stops once on each connection that has carried `after` bytes: takes nothing more of the body, or gives nothing of the answer. */
+const pausing = (what: 'body' | 'answer', pauseMs: number, after: number): Promise<string> =>
+  relay((client, server) => {
+    let sent = 0
+    client.on('data', (bytes: Buffer) => {
+      const before = sent
+      sent += bytes.length
+      server.write(bytes)
+      if (before >= after || sent < after) return
+      const held = what === 'body' ? client : server
+      held.pause()
+      setTimeout(() => held.resume(), pauseMs)
+    })
+    server.on('data', (bytes: Buffer) => client.write(bytes))
+  })
+
+/** Holds each answer back for as long as a store of this speed would take the body. */
+const answeringLate = (bytesPerSecond: number): Promise<string> =>
+  relay((client, server) => {
+    let sent = 0
+    let freeAt = 0
+    client.on('data', (bytes: Buffer) => {
+      sent += bytes.length
+      server.write(bytes)
+    })
+    server.on('data', (bytes: Buffer) => {
+      // An answer in several pieces stays in order.
+      freeAt = Math.max(freeAt, Date.now() + (sent / bytesPerSecond) * 1000)
+      sent = 0
+      setTimeout(() => client.write(bytes), freeAt - Date.now())
+    })
+  })
+
+const upload = (uri: string, experiment: string, env: Record<string, string>, bytes = 40_000_000) =>
   python('log_model.py', {
-    args: ['--experiment', experiment, '--file', 'big.bin=40000000'],
+    args: ['--experiment', experiment, '--file', `big.bin=${bytes}`],
     env: { MLFLOW_TRACKING_URI: uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0', ...env },
   })
 
@@ -89,4 +110,27 @@ test.each([
   expect(code).toBe(1)
   expect(stderr).toMatch(says)
   expect(eventsOf({ code, signal: null, stdout, stderr })).toEqual([])
+})
+
+test('the forecast compares the wait for the answer with the patience of the client, and the client agrees', async () => {
+  const uri = await answeringLate(2_000_000)
+  const env = { MLFLOW_TRACKING_URI: uri, MLFLOW_HTTP_REQUEST_TIMEOUT: '8' }
+  const state = { XDG_STATE_HOME: await scratch() }
+  const check = async (size: number) => {
+    const { forecast } = await examined(['check', '--size', String(size), '--traffic', '16MB'], {
+      env: { ...env, ...state },
+    })
+    return forecast
+  }
+  expect(await check(5_000_000)).toMatchObject([{ verdict: 'passes' }])
+  expect(await check(40_000_000)).toMatchObject([
+    {
+      verdict: 'fails',
+      hop: 'client',
+      limit: { setting: 'MLFLOW_HTTP_REQUEST_TIMEOUT', max: 8000, unit: 'ms' },
+      remedy: { commands: [expect.stringMatching(/^export MLFLOW_HTTP_REQUEST_TIMEOUT=\d+$/)] },
+    },
+  ])
+  expect((await upload(uri, 'late-5', env, 5_000_000)).code).toBe(0)
+  expect((await upload(uri, 'late-40', env)).code).toBe(1)
 })
