@@ -3,8 +3,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { examined } from '../../doctor.ts'
 import { eventsOf, python, scratch, shared, startThrottle } from '../../lab/index.ts'
 
-/** A TCP proxy in front of the server with the folder; `between` joins one connection to the server. */
-const relay = async (between: (client: Socket, server: Socket) => void): Promise<string> => {
+/** A TCP proxy in front of the server with the folder; `between` joins one connection to the server, and gives the milliseconds for which its answer is still held back. */
+const relay = async (between: (client: Socket, server: Socket) => () => number): Promise<string> => {
   const upstream = new URL(shared().mlflowFolder.url)
   const open = new Set<Socket>()
   const listener = createServer((client) => {
@@ -12,14 +12,12 @@ const relay = async (between: (client: Socket, server: Socket) => void): Promise
     for (const socket of [client, server]) {
       open.add(socket)
       socket.on('error', () => {})
-      socket.on('close', () => {
-        open.delete(socket)
-        client.destroy()
-        server.destroy()
-      })
+      socket.on('close', () => open.delete(socket))
     }
     client.on('end', () => server.end())
-    between(client, server)
+    client.on('close', () => server.destroy())
+    const held = between(client, server)
+    server.on('close', () => setTimeout(() => client.end(), held()))
   })
   await new Promise<void>((done) => listener.listen(0, '127.0.0.1', done))
   onTestFinished(() => {
@@ -45,6 +43,7 @@ const pausing = (what: 'body' | 'answer', pauseMs: number, after: number): Promi
       setTimeout(() => held.resume(), pauseMs)
     })
     server.on('data', (bytes: Buffer) => client.write(bytes))
+    return () => 0
   })
 
 /** Holds each answer back for as long as a store of this speed would take the body. */
@@ -62,6 +61,7 @@ const answeringLate = (bytesPerSecond: number): Promise<string> =>
       sent = 0
       setTimeout(() => client.write(bytes), freeAt - Date.now())
     })
+    return () => Math.max(0, freeAt - Date.now())
   })
 
 const upload = (uri: string, experiment: string, env: Record<string, string>, bytes = 40_000_000) =>
@@ -113,17 +113,17 @@ test.each([
 })
 
 test('the forecast compares the wait for the answer with the patience of the client, and the client agrees', async () => {
-  const uri = await answeringLate(2_000_000)
+  const uri = await answeringLate(4_000_000)
   const env = { MLFLOW_TRACKING_URI: uri, MLFLOW_HTTP_REQUEST_TIMEOUT: '8' }
   const state = { XDG_STATE_HOME: await scratch() }
   const check = async (size: number) => {
-    const { forecast } = await examined(['check', '--size', String(size), '--traffic', '16MB'], {
+    const { forecast } = await examined(['check', '--size', String(size), '--traffic', '40MB'], {
       env: { ...env, ...state },
     })
     return forecast
   }
   expect(await check(5_000_000)).toMatchObject([{ verdict: 'passes' }])
-  expect(await check(40_000_000)).toMatchObject([
+  expect(await check(80_000_000)).toMatchObject([
     {
       verdict: 'fails',
       hop: 'client',
@@ -132,5 +132,5 @@ test('the forecast compares the wait for the answer with the patience of the cli
     },
   ])
   expect((await upload(uri, 'late-5', env, 5_000_000)).code).toBe(0)
-  expect((await upload(uri, 'late-40', env)).code).toBe(1)
+  expect((await upload(uri, 'late-80', env, 80_000_000)).code).toBe(1)
 })
