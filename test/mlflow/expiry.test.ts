@@ -90,5 +90,6 @@ test('a web identity token ends, and may be renewed in its file', async () => {
 
 test('a role that botocore takes and renews by itself has no end', async () => {
   await write('.aws/config', '[default]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = base\n')
+  await write('.aws/credentials', '[default]\naws_session_token = c\n')
   expect(found({})).toEqual([])
 })
