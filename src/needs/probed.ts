@@ -51,7 +51,8 @@ export const storeReachOpener = opener(storeReach, async ({ context, open, signa
   if (proxied) throw new NotApplicable('the store is reached through the tracking server')
   if (!/^https?:/.test(firstHop)) throw new NotApplicable(`the store (${scheme}) is not reached over the network`)
   const tls = storeTls(await open(settings), context.host.env)
-  const value = await reach(firstHop, { timeoutMs: phaseMs, signal, tls, env: context.host.env, role: 'store' })
+  const asBy = scheme === 's3' ? 'botocore' : 'requests'
+  const value = await reach(firstHop, { timeoutMs: phaseMs, signal, tls, env: context.host.env, role: 'store', asBy })
   return { value, facts: facts(value) }
 })
 

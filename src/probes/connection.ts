@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import type { Settings } from '../mlflow/types.ts'
-import { type EnvironmentProxy, proxyHeaders, proxyOrigin, usableProxy } from './environment-proxy.ts'
+import { type EnvironmentProxy, type ProxyReader, proxyHeaders, proxyOrigin, usableProxy } from './environment-proxy.ts'
 import { PhaseError, type Role, whyDns, whyTcp } from './failures.ts'
 import { limits } from './patience.ts'
 import { secure, trust } from './tls.ts'
@@ -17,6 +17,8 @@ export interface ConnectionOptions {
   readonly tls?: Settings['tls']
   /** Whose settings a remedy names. */
   readonly role?: Role
+  /** The library whose way the connection takes; requests unless told. */
+  readonly asBy?: ProxyReader
   readonly env?: Readonly<Record<string, string | undefined>>
 }
 
@@ -45,7 +47,7 @@ export interface Way {
 export const openConnection = async (url: URL, way: Way, options: ConnectionOptions): Promise<Connection> => {
   const env = options.env ?? process.env
   const role = options.role ?? 'tracking'
-  const proxy = usableProxy(url, env)
+  const proxy = usableProxy(url, env, options.asBy)
   if (proxy !== undefined) way.proxy = proxyOrigin(proxy)
   const first = proxy?.url ?? url
   const tcp = await reachTcp(first, way, options, proxy)

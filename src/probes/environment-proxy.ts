@@ -59,8 +59,8 @@ const unsupported = (target: URL, why: string, todo: string): Trouble =>
   new Trouble({ kind: 'unsupported', what: `cannot reach ${target.origin}`, why, todo })
 
 /** The same, where it is one that is spoken here. @throws Trouble `unsupported` for a SOCKS proxy. */
-export const usableProxy = (target: URL, env: Environment): EnvironmentProxy | undefined => {
-  const proxy = environmentProxy(target, env)
+export const usableProxy = (target: URL, env: Environment, by?: ProxyReader): EnvironmentProxy | undefined => {
+  const proxy = environmentProxy(target, env, by)
   if (proxy === undefined || /^https?:$/.test(proxy.url.protocol)) return proxy
   throw unsupported(
     target,
@@ -73,8 +73,13 @@ export const usableProxy = (target: URL, env: Environment): EnvironmentProxy | u
 const agentsKnowProxies = process.allowedNodeEnvironmentFlags.has('--use-env-proxy')
 
 /** The proxy for this address as `proxyEnv` of a Node agent, which would judge NO_PROXY in its own way. @throws Trouble `unsupported` for a proxy that cannot be used. */
-export const nodeProxy = (target: URL, env: Environment, known = agentsKnowProxies): Record<string, string> => {
-  const proxy = usableProxy(target, env)
+export const nodeProxy = (
+  target: URL,
+  env: Environment,
+  by: ProxyReader = 'requests',
+  known = agentsKnowProxies,
+): Record<string, string> => {
+  const proxy = usableProxy(target, env, by)
   if (proxy === undefined) return {}
   if (!known)
     throw unsupported(

@@ -59,7 +59,7 @@ export const connectS3 = async (
   const amazon = isAmazon(endpoint)
   const { addressing } = settings.s3
   const region = await regionFor(settings, env)
-  const proxyEnv = nodeProxy(new URL(originOf(endpoint ?? `https://s3.${region}.amazonaws.com`)), env)
+  const proxyEnv = nodeProxy(new URL(originOf(endpoint ?? `https://s3.${region}.amazonaws.com`)), env, 'botocore')
   const agent = { keepAlive: true, maxSockets: 50, proxyEnv }
   let offset: number | undefined
 

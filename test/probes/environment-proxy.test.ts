@@ -90,14 +90,14 @@ test('user and password go into a header and nowhere else', () => {
 test("what Node's agents get is decided before: one proxy, or none", () => {
   const url = new URL('https://mlflow.corp')
   const env = { HTTPS_PROXY: 'p:3128', HTTP_PROXY: 'http://other:1' }
-  expect(nodeProxy(url, env, true)).toEqual({ HTTP_PROXY: 'http://p:3128/', HTTPS_PROXY: 'http://p:3128/' })
-  expect(nodeProxy(url, { ...env, no_proxy: 'corp' }, true)).toEqual({})
+  expect(nodeProxy(url, env, 'requests', true)).toEqual({ HTTP_PROXY: 'http://p:3128/', HTTPS_PROXY: 'http://p:3128/' })
+  expect(nodeProxy(url, { ...env, no_proxy: 'corp' }, 'requests', true)).toEqual({})
 })
 
 test('a Node whose agents know no proxies says so only where one applies', () => {
   const url = new URL('https://mlflow.corp')
-  expect(nodeProxy(url, { HTTP_PROXY: 'p:3128' }, false)).toEqual({})
-  expect(() => nodeProxy(url, { HTTPS_PROXY: 'p:3128' }, false)).toThrow(
+  expect(nodeProxy(url, { HTTP_PROXY: 'p:3128' }, 'requests', false)).toEqual({})
+  expect(() => nodeProxy(url, { HTTPS_PROXY: 'p:3128' }, 'requests', false)).toThrow(
     expect.objectContaining({ kind: 'unsupported', why: expect.stringMatching(/HTTPS_PROXY .* cannot use one/) }),
   )
 })
