@@ -24,10 +24,10 @@ test.each([
 })
 
 test('a SOCKS proxy is told, not passed over', async () => {
-  const env = { ...keys, HTTPS_PROXY: 'socks5://p.test:1080', MLFLOW_S3_ENDPOINT_URL: 'http://s3.test:9000' }
+  const env = { ...keys, HTTP_PROXY: 'socks5://p.test:1080', MLFLOW_S3_ENDPOINT_URL: 'http://s3.test:9000' }
   const settings = readSettings({ env, cwd: '/', home: '/nonexistent' })
   await expect(connectS3(settings, env)).rejects.toMatchObject({
     kind: 'unsupported',
-    why: expect.stringMatching(/HTTPS_PROXY names a socks5/),
+    why: expect.stringMatching(/HTTP_PROXY names a socks5/),
   })
 })
