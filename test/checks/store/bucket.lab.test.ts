@@ -22,7 +22,7 @@ import lifecycle from '../../../checks/store/lifecycle.ts'
 import limits from '../../../checks/store/limits.ts'
 import objectLock from '../../../checks/store/object-lock.ts'
 import permissions from '../../../checks/store/permissions.ts'
-import { orSkip, s3Sdk, shared, startNginx, startSeaweed, startVersitygw } from '../../lab/index.ts'
+import { orSkip, python, s3Sdk, shared, startNginx, startSeaweed, startVersitygw } from '../../lab/index.ts'
 import { freshBucket, type S3Place } from '../../stores/s3-settings.ts'
 import { type Looked, look } from './looking.ts'
 
@@ -54,6 +54,14 @@ const as = (name: string) => ({
   AWS_ACCESS_KEY_ID: `lab${name}`,
   AWS_SECRET_ACCESS_KEY: `lab${name}secret`,
 })
+
+/** What became of a small model that the real client logs straight to the store with these variables: 0 when it got there. */
+const logged = async (env: Readonly<Record<string, string>>, experiment: string, location: string) => {
+  const args = ['--experiment', experiment, '--artifact-location', location, '--file', 'data.bin=100000']
+  const more = { MLFLOW_TRACKING_URI: shared().mlflowS3.url, AWS_MAX_ATTEMPTS: '1' }
+  const { code, stderr } = await python('log_model.py', { args, env: { ...env, ...more } })
+  return { code, stderr }
+}
 
 /** Nothing that a check wrote is there any more, not even a delete marker. */
 const left = async (at: S3Place, name: string): Promise<readonly (string | undefined)[]> => {
@@ -204,6 +212,11 @@ describe('checksums', () => {
       const told = { ...env, AWS_REQUEST_CHECKSUM_CALCULATION: 'when_required' }
       expect((await look(checksums, told, `s3://${bucket}/root`)).report).toMatchObject({ state: 'ok' })
       expect(await left(weed, bucket)).toEqual([])
+      expect(looked.limits).toMatchObject([{ hop: 'client', max: { bytes: 0 }, routes: ['store-multipart'] }])
+      // What boto3 really does with either.
+      const name = await weed.bucket()
+      expect((await logged(env, 'crc32-header', `s3://${name}/e`)).code).not.toBe(0)
+      expect(await logged(told, 'crc32-header', `s3://${name}/e`)).toMatchObject({ code: 0 })
     } finally {
       await nginx.stop()
     }
@@ -217,6 +230,11 @@ describe('checksums', () => {
       const looked = await look(checksums, env, `s3://${bucket}/root`)
       expect(looked.report.findings).toMatchObject([{ severity: 'error', facts: { mode: 'crc32-trailer' } }])
       expect(await left(weed, bucket)).toEqual([])
+      const name = await weed.bucket()
+      const told = { ...env, AWS_REQUEST_CHECKSUM_CALCULATION: 'when_required' }
+      expect((await look(checksums, told, `s3://${bucket}/root`)).report).toMatchObject({ state: 'ok' })
+      expect((await logged(env, 'crc32-trailer', `s3://${name}/e`)).code).not.toBe(0)
+      expect(await logged(told, 'crc32-trailer', `s3://${name}/e`)).toMatchObject({ code: 0 })
     } finally {
       await nginx.stop()
     }
