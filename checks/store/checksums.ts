@@ -1,5 +1,5 @@
 import { defineCheck, type Remedy } from '../../src/check.ts'
-import { checksumTries, route, settings, store, target } from '../../src/needs/declarations.ts'
+import { bucketSettings, checksumTries, route, settings, target } from '../../src/needs/declarations.ts'
 
 type Mode = NonNullable<typeof checksumTries.is>[number]['mode']
 
@@ -19,7 +19,7 @@ export default defineCheck({
   title: 'The store takes parts with the checksum that clients send',
   severity: 'error',
   on: ['check'],
-  needs: [target, store, checksumTries, settings, route],
+  needs: [target, bucketSettings, checksumTries, settings, route],
   wants: [],
   facts: { mode: 'text', strongest: 'text' },
   explain: {
@@ -30,7 +30,7 @@ export default defineCheck({
     remedy:
       'Set AWS_REQUEST_CHECKSUM_CALCULATION=when_required where boto3 runs: in the training process on the direct route, at the tracking server where it passes artifacts on.',
   },
-  async *run({ target, store, checksumTries: tries, settings, route }) {
+  async *run({ target, bucketSettings: bucket, checksumTries: tries, settings, route }) {
     const accepted = (mode: Mode): boolean => tries.some((one) => one.mode === mode && one.accepted)
     const strongest = tries.findLast((one) => one.accepted && one.confirmed !== false)?.mode
     const secure = !(settings.s3.endpoint ?? 'https:').startsWith('http:')
@@ -47,10 +47,23 @@ export default defineCheck({
         : accepted('none') || accepted('content-md5')
           ? { text: 'Set this for the training process.', commands: [required] }
           : { text: 'Upgrade the store, or take away what stands before it and changes requests.' }
+      const says = `${bucket.uri} refuses ${words[mode]}, which is what ${tells ? 'boto3 sends with AWS_REQUEST_CHECKSUM_CALCULATION=when_required' : 'boto3 1.36 and later sends'} over ${secure ? 'https' : 'http'}: ${why}`
+      // Canaries carry a checksum of their own, so that they may get through where boto3 does not.
+      yield {
+        kind: 'limit',
+        hop: 'client',
+        setting: 'AWS_REQUEST_CHECKSUM_CALCULATION',
+        scope: 'file',
+        max: { bytes: 0 },
+        basis: 'measured',
+        routes: ['store-multipart'],
+        because: says,
+        remedy: () => remedy,
+      }
       yield {
         kind: 'finding',
         at: target.name,
-        says: `${store.uri} refuses ${words[mode]}, which is what ${tells ? 'boto3 sends with AWS_REQUEST_CHECKSUM_CALCULATION=when_required' : 'boto3 1.36 and later sends'} over ${secure ? 'https' : 'http'}: ${why}`,
+        says,
         facts: { mode, ...(strongest !== undefined && { strongest }) },
         remedy,
       }
@@ -58,15 +71,28 @@ export default defineCheck({
     }
     const plain = route.multipart ? refused('none')?.why : undefined
     if (plain !== undefined) {
+      const says = `${bucket.uri} refuses ${words.none}, which is what MLflow sends by signed addresses: ${plain}`
+      const remedy: Remedy = {
+        text: 'Have clients send whole files through the server, which proves them, or keep models in a bucket without a default retention.',
+        commands: ['export MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=false'],
+      }
+      yield {
+        kind: 'limit',
+        hop: 'client',
+        setting: 'MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD',
+        scope: 'file',
+        max: { bytes: 0 },
+        basis: 'measured',
+        routes: ['signed-parts'],
+        because: says,
+        remedy: () => remedy,
+      }
       yield {
         kind: 'finding',
         at: target.name,
-        says: `${store.uri} refuses ${words.none}, which is what MLflow sends by signed addresses: ${plain}`,
+        says,
         facts: { mode: 'none', ...(strongest !== undefined && { strongest }) },
-        remedy: {
-          text: 'Have clients send whole files through the server, which proves them, or keep models in a bucket without a default retention.',
-          commands: ['export MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=false'],
-        },
+        remedy,
       }
     }
     const relayed = refused(byBoto)?.why
@@ -76,7 +102,7 @@ export default defineCheck({
         at: target.name,
         // What the server's own settings say does not show from here.
         severity: 'warning',
-        says: `${store.uri} refuses ${words[byBoto]}, which is what a server with boto3 1.36 or later sends unless it is told otherwise: ${relayed}`,
+        says: `${bucket.uri} refuses ${words[byBoto]}, which is what a server with boto3 1.36 or later sends unless it is told otherwise: ${relayed}`,
         facts: { mode: byBoto, ...(strongest !== undefined && { strongest }) },
         remedy: { text: 'Set this in the environment of the tracking server.', commands: [required] },
       }

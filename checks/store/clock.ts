@@ -19,7 +19,7 @@ export default defineCheck({
   explain: {
     measures: "Compares the Date header of the store's answers with this machine's clock, to about a second.",
     breaks:
-      'Every request to S3 is signed with its time, and one that is 15 minutes off is refused (RequestTimeTooSkewed, 403). Containers and virtual machines that slept wake up with such clocks.',
+      'Every request to S3 is signed with its time, and one that is more than 15 minutes off is refused (RequestTimeTooSkewed, 403); boto3 does not follow the store. Containers and virtual machines that slept wake up with such clocks.',
     remedy: 'Have the clock of this machine set by NTP.',
   },
   async *run({ target, bucketSettings: { clockOffset }, route }) {
@@ -31,16 +31,32 @@ export default defineCheck({
     const skew = Math.abs(clockOffset)
     if (skew <= doubtful) return
     const by = route?.proxied === true
+    const apart = `the store's clock is ${duration(skew)} ${clockOffset > 0 ? 'ahead of' : 'behind'} this machine's, and S3 refuses requests that are ${duration(tooFar)} off`
+    const remedy = {
+      text: 'Have the clock of this machine set by NTP; on a machine with systemd this does it.',
+      commands: ['sudo timedatectl set-ntp true'],
+    }
+    // Canaries follow the store's clock once it refuses them, and boto3 does not.
+    if (skew > tooFar) {
+      yield {
+        kind: 'limit',
+        hop: 'client',
+        setting: 'clock of this machine',
+        scope: 'file',
+        max: { bytes: 0 },
+        basis: 'measured',
+        routes: ['store-multipart'],
+        because: apart,
+        remedy: () => remedy,
+      }
+    }
     yield {
       kind: 'finding',
       at: target.name,
       ...(by ? { severity: 'info' as const } : skew <= tooFar && { severity: 'warning' as const }),
-      says: `the store's clock is ${duration(skew)} ${clockOffset > 0 ? 'ahead of' : 'behind'} this machine's, and S3 refuses requests that are ${duration(tooFar)} off${by ? '; uploads through the server are signed by its clock' : ''}`,
+      says: by ? `${apart}; uploads through the server are signed by its clock` : apart,
       facts: { skew },
-      remedy: {
-        text: 'Have the clock of this machine set by NTP; on a machine with systemd this does it.',
-        commands: ['sudo timedatectl set-ntp true'],
-      },
+      remedy,
     }
   },
 })

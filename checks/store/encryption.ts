@@ -1,5 +1,5 @@
 import { defineCheck, type Finding } from '../../src/check.ts'
-import { bucketSettings, route, server, settings, store, target } from '../../src/needs/declarations.ts'
+import { bucketSettings, route, server, settings, target } from '../../src/needs/declarations.ts'
 import { shellWord } from '../../src/words.ts'
 
 /** From 3.18.0 on, the server begins multipart uploads with MLFLOW_S3_UPLOAD_EXTRA_ARGS (its source; 3.17.0 ignores them). */
@@ -15,7 +15,7 @@ export default defineCheck({
   title: 'Uploads carry the encryption that the bucket demands',
   severity: 'error',
   on: ['check'],
-  needs: [target, store, bucketSettings, settings, route],
+  needs: [target, bucketSettings, settings, route],
   wants: [server],
   facts,
   explain: {
@@ -26,7 +26,7 @@ export default defineCheck({
     remedy:
       'Set MLFLOW_S3_UPLOAD_EXTRA_ARGS where the upload happens: in the client on the direct route, at the server where it passes artifacts on. Best of all, give the bucket that encryption as its default and take the demand out of its policy.',
   },
-  async *run({ target, store, bucketSettings: bucket, settings, route, server }) {
+  async *run({ target, bucketSettings: bucket, settings, route, server }) {
     const { demandedEncryption: policy } = bucket
     if ('untold' in policy) {
       if (policy.untold.kind === 'unsupported') return
@@ -69,7 +69,7 @@ export default defineCheck({
       facts: { demanded },
       remedy: parts
         ? {
-            text: `Upgrade the server to MLflow 3.18 or later and set MLFLOW_S3_UPLOAD_EXTRA_ARGS there, or have clients send whole files, or make ${wanted} the default encryption of ${store.uri.split('/').slice(0, 3).join('/')} and take the demand out of its policy.`,
+            text: `Upgrade the server to MLflow 3.18 or later and set MLFLOW_S3_UPLOAD_EXTRA_ARGS there, or have clients send whole files, or make ${wanted} the default encryption of ${bucket.name} and take the demand out of its policy.`,
             commands: ['export MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=false'],
           }
         : { text: 'Set this in the environment of the server.', commands: [line({})] },

@@ -1,5 +1,5 @@
 import { defineCheck } from '../../src/check.ts'
-import { bucketSettings, store, target } from '../../src/needs/declarations.ts'
+import { bucketSettings, target } from '../../src/needs/declarations.ts'
 import { count, shellWord } from '../../src/words.ts'
 
 /** Long enough for an upload over a slow line and for repair to go on with one that broke off; AWS's own example has 7, too. */
@@ -45,7 +45,7 @@ export default defineCheck({
   title: 'The bucket aborts uploads that were abandoned',
   severity: 'warning',
   on: ['check'],
-  needs: [target, store, bucketSettings],
+  needs: [target, bucketSettings],
   wants: [],
   facts: { rules: 'count' },
   explain: {
@@ -56,7 +56,7 @@ export default defineCheck({
     remedy:
       'Add a rule that aborts uploads after some days. put-bucket-lifecycle-configuration replaces all rules, so the line that is printed holds those that are there as well; whoever changes rules at the same time has to be asked first.',
   },
-  async *run({ target, store, bucketSettings: bucket }) {
+  async *run({ target, bucketSettings: bucket }) {
     const { lifecycle } = bucket
     if ('untold' in lifecycle) {
       const { kind, why } = lifecycle.untold
@@ -79,7 +79,7 @@ export default defineCheck({
       at: target.name,
       // What other stores do by themselves cannot be seen from here.
       ...(!bucket.amazon && { severity: 'info' as const }),
-      says: `no rule aborts abandoned uploads below ${store.uri} (${count(rules.length, 'lifecycle rule')} in all), so the parts that a killed upload leaves stay, unseen and paid for`,
+      says: `no rule aborts abandoned uploads below ${bucket.uri} (${count(rules.length, 'lifecycle rule')} in all), so the parts that a killed upload leaves stay, unseen and paid for`,
       facts: { rules: rules.length },
       remedy: {
         text: `Have uploads aborted after ${days} days; the line keeps the rules that are there now, and needs s3:PutLifecycleConfiguration.${bucket.amazon ? '' : ' MinIO refuses such a rule and removes what is older than 24 hours by itself (stale_uploads_expiry).'}`,

@@ -1,5 +1,5 @@
 import { defineCheck } from '../../src/check.ts'
-import { bucketSettings, store, target } from '../../src/needs/declarations.ts'
+import { bucketSettings, target } from '../../src/needs/declarations.ts'
 import { count } from '../../src/words.ts'
 
 export default defineCheck({
@@ -7,7 +7,7 @@ export default defineCheck({
   title: 'What is uploaded can be replaced and removed again',
   severity: 'info',
   on: ['check'],
-  needs: [target, store, bucketSettings],
+  needs: [target, bucketSettings],
   wants: [],
   facts: { lockMode: 'text', lockDays: 'count' },
   explain: {
@@ -18,7 +18,7 @@ export default defineCheck({
     remedy:
       'Keep models in a bucket without a default retention, or give the locked one a lifecycle rule for noncurrent versions that begins after the retention.',
   },
-  async *run({ target, store, bucketSettings: { lock, name } }) {
+  async *run({ target, bucketSettings: { lock, name, uri } }) {
     if ('untold' in lock) {
       if (lock.untold.kind === 'unsupported') return
       yield {
@@ -36,7 +36,7 @@ export default defineCheck({
     yield {
       kind: 'finding',
       at: target.name,
-      says: `${name} locks every object for ${time} (${mode}): a file of ${store.uri} that is sent again becomes another version, and none can be removed before`,
+      says: `${name} locks every object for ${time} (${mode}): a file of ${uri} that is sent again becomes another version, and none can be removed before`,
       facts: { lockMode: mode, ...(days !== undefined && { lockDays: days }) },
       remedy: {
         text: 'Keep models in a bucket without a default retention, or plan for the room that every version takes until its retention ends.',

@@ -5,7 +5,6 @@ import {
   multipartCanary,
   readRights,
   route,
-  store,
   target,
 } from '../../src/needs/declarations.ts'
 import { count } from '../../src/words.ts'
@@ -77,7 +76,7 @@ export default defineCheck({
   title: 'The credentials in use have every permission that uploads, scan and repair need',
   severity: 'error',
   on: ['check'],
-  needs: [target, store, bucketSettings, readRights],
+  needs: [target, bucketSettings, readRights],
   wants: [multipartCanary, deleteRight, route],
   facts,
   explain: {
@@ -88,15 +87,7 @@ export default defineCheck({
     remedy:
       'The finding names each missing action and prints one policy that has them all, for this bucket and prefix and nothing else. Where artifacts pass the tracking server, it uploads with its own credentials, and those that are tried here serve scan and repair alone.',
   },
-  async *run({
-    target,
-    store,
-    bucketSettings: bucket,
-    readRights: asked,
-    multipartCanary: canary,
-    deleteRight,
-    route,
-  }) {
+  async *run({ target, bucketSettings: bucket, readRights: asked, multipartCanary: canary, deleteRight, route }) {
     const rights = together([...asked, ...(deleteRight ? [deleteRight] : [])], (canary?.steps ?? []).map(shown))
     const doctorOnly = route?.proxied === true
     const denied = [...rights.values()].filter(({ state }) => state === 'denied')
@@ -112,7 +103,7 @@ export default defineCheck({
         kind: 'finding',
         at: target.name,
         severity: doctorOnly ? 'info' : worst.reduce((a, b) => (ranks.indexOf(b) > ranks.indexOf(a) ? b : a)),
-        says: `in ${store.uri} ${whose} ${count(missing.length, 'permission')}: ${what}`,
+        says: `in ${bucket.uri} ${whose} ${count(missing.length, 'permission')}: ${what}`,
         facts: { missing: missing.join(' ') },
         remedy: {
           text: 'Give them this policy, which allows what uploads, scan and repair need here and nothing else; a Deny in a bucket policy has to go as well, since it wins over every Allow.',

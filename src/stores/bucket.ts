@@ -36,6 +36,8 @@ export interface Lock {
 }
 
 export interface BucketSettings {
+  /** Of the artifact root, for people. */
+  readonly uri: string
   readonly name: string
   /** Below which the artifacts lie, without slashes at its ends; may be empty. */
   readonly prefix: string

@@ -166,6 +166,7 @@ export const s3Bucket = (
       const bucketRegion = named ?? ('untold' in versioning ? regionTold(versioning.untold.cause) : undefined)
       const clockOffset = connection.clockOffset()
       return {
+        uri: calls.uriOf(root.prefix),
         name: root.bucket,
         prefix: root.prefix,
         amazon: connection.amazon,

@@ -221,6 +221,12 @@ describe('numbers, switches and the store', () => {
     expect(settings.sources.every((one) => one.from === 'environment')).toBe(true)
     expect(settings.sources.map((one) => one.name)).toContain('MLFLOW_S3_UPLOAD_EXTRA_ARGS')
   })
+  test('when boto3 adds checksums, by the variable or else by the profile', () => {
+    expect(read().s3.checksums).toBeUndefined()
+    write(join(home, '.aws', 'config'), '[default]\nrequest_checksum_calculation = WHEN_REQUIRED\n')
+    expect(read().s3.checksums).toBe('when_required')
+    expect(read({ AWS_REQUEST_CHECKSUM_CALCULATION: 'when_supported' }).s3.checksums).toBe('when_supported')
+  })
   test('region and endpoint of the AWS profile', () => {
     write(
       join(home, '.aws', 'config'),

@@ -22,8 +22,10 @@ import lifecycle from '../../../checks/store/lifecycle.ts'
 import limits from '../../../checks/store/limits.ts'
 import objectLock from '../../../checks/store/object-lock.ts'
 import permissions from '../../../checks/store/permissions.ts'
-import { orSkip, s3Sdk, shared, startNginx, startSeaweed, startVersitygw } from '../../lab/index.ts'
+import { goProgram } from '../../lab/go.ts'
+import { orSkip, python, s3Sdk, shared, startNginx, startSeaweed, startVersitygw } from '../../lab/index.ts'
 import { freshBucket, type S3Place } from '../../stores/s3-settings.ts'
+import { watchingProxy } from '../../watching-proxy.ts'
 import { type Looked, look } from './looking.ts'
 
 const identities = [
@@ -54,6 +56,14 @@ const as = (name: string) => ({
   AWS_ACCESS_KEY_ID: `lab${name}`,
   AWS_SECRET_ACCESS_KEY: `lab${name}secret`,
 })
+
+/** What became of a small model that the real client logs straight to the store with these variables: 0 when it got there. */
+const logged = async (env: Readonly<Record<string, string>>, experiment: string, location: string) => {
+  const args = ['--experiment', experiment, '--artifact-location', location, '--file', 'data.bin=100000']
+  const more = { MLFLOW_TRACKING_URI: shared().mlflowS3.url, AWS_MAX_ATTEMPTS: '1' }
+  const { code, stderr } = await python('log_model.py', { args, env: { ...env, ...more } })
+  return { code, stderr }
+}
 
 /** Nothing that a check wrote is there any more, not even a delete marker. */
 const left = async (at: S3Place, name: string): Promise<readonly (string | undefined)[]> => {
@@ -148,14 +158,60 @@ describe('permissions', () => {
     expect(nowhere.report.findings).toEqual([])
   })
 
-  test('versitygw: all rights, and a policy that takes some away', async (context) => {
+  test('versitygw: all rights of its root, and those that a bucket policy gives a user', async (context) => {
     const at = await versitygw(context)
     const name = await at.bucket()
     const looked = await look(permissions, at.env, `s3://${name}/root`)
     expect(looked.report).toMatchObject({ state: 'ok', findings: [] })
     expect(looked.gaps).toEqual([])
-    clean(looked)
+
+    const user = { accessKey: 'labuser', secretKey: 'labusersecret' }
+    const admin = ['admin', '--access', at.accessKey, '--secret', at.secretKey, '--endpoint-url', at.endpoint]
+    const create = ['create-user', '--access', user.accessKey, '--secret', user.secretKey, '--role', 'user']
+    await promisify(execFile)(await goProgram('versitygw'), [...admin, ...create])
+    const env = { ...at.env, AWS_ACCESS_KEY_ID: user.accessKey, AWS_SECRET_ACCESS_KEY: user.secretKey }
+    const allow = async (objects: readonly string[], onBucket: readonly string[]) => {
+      const Principal = { AWS: [user.accessKey] }
+      const Statement = [
+        { Effect: 'Allow', Principal, Action: objects, Resource: `arn:aws:s3:::${name}/*` },
+        { Effect: 'Allow', Principal, Action: onBucket, Resource: `arn:aws:s3:::${name}` },
+      ]
+      const Policy = JSON.stringify({ Version: '2012-10-17', Statement })
+      await s3Sdk(at).send(new PutBucketPolicyCommand({ Bucket: name, Policy }))
+    }
+    const writes = ['s3:PutObject', 's3:AbortMultipartUpload']
+    await allow(writes, ['s3:ListBucketMultipartUploads', 's3:GetBucketVersioning'])
+    const lacking = await look(permissions, env, `s3://${name}/root`)
+    expect(lacking.report.findings).toMatchObject([
+      { severity: 'warning', facts: { missing: 's3:ListBucket s3:ListMultipartUploadParts s3:DeleteObject' } },
+    ])
+    expect(lacking.gaps).toEqual([expect.stringMatching(/^whether s3:GetObject is allowed cannot be told/)])
+    clean(lacking)
+
+    // With the statements of the policy that is printed nothing is missing any more.
+    const [line = ''] = lacking.report.findings[0]?.remedy.commands ?? []
+    const [onBucket, objects] = (JSON.parse(line) as { Statement: { Action: string[] }[] }).Statement
+    await allow(objects?.Action ?? [], [...(onBucket?.Action ?? []), 's3:GetBucketVersioning'])
+    const enough = await look(permissions, env, `s3://${name}/root`)
+    expect(enough.report).toMatchObject({ state: 'ok', findings: [] })
+    expect(enough.gaps).toEqual([])
     expect(await left(at, name)).toEqual([])
+  })
+
+  test('with --read-only nothing but GET and HEAD reaches the store', async () => {
+    const proxy = await watchingProxy(weed.endpoint)
+    try {
+      const env = { ...weed.env, MLFLOW_S3_ENDPOINT_URL: proxy.url }
+      for (const check of [permissions, clock, address, encryption, objectLock, lifecycle, limits]) {
+        const { report } = await look(check, env, `s3://${bucket}/root`, { mayTouch: 'reads' })
+        expect(['ok', 'found'], report.reason).toContain(report.state)
+      }
+      expect((await look(checksums, env, `s3://${bucket}/root`, { mayTouch: 'reads' })).report.state).toBe('skipped')
+      expect(proxy.seen.length).toBeGreaterThan(10)
+      expect([...new Set(proxy.seen.map(({ method }) => method))].sort()).toEqual(['GET', 'HEAD'])
+    } finally {
+      await proxy.stop()
+    }
   })
 })
 
@@ -204,6 +260,11 @@ describe('checksums', () => {
       const told = { ...env, AWS_REQUEST_CHECKSUM_CALCULATION: 'when_required' }
       expect((await look(checksums, told, `s3://${bucket}/root`)).report).toMatchObject({ state: 'ok' })
       expect(await left(weed, bucket)).toEqual([])
+      expect(looked.limits).toMatchObject([{ hop: 'client', max: { bytes: 0 }, routes: ['store-multipart'] }])
+      // What boto3 really does with either.
+      const name = await weed.bucket()
+      expect((await logged(env, 'crc32-header', `s3://${name}/e`)).code).not.toBe(0)
+      expect(await logged(told, 'crc32-header', `s3://${name}/e`)).toMatchObject({ code: 0 })
     } finally {
       await nginx.stop()
     }
@@ -217,6 +278,11 @@ describe('checksums', () => {
       const looked = await look(checksums, env, `s3://${bucket}/root`)
       expect(looked.report.findings).toMatchObject([{ severity: 'error', facts: { mode: 'crc32-trailer' } }])
       expect(await left(weed, bucket)).toEqual([])
+      const name = await weed.bucket()
+      const told = { ...env, AWS_REQUEST_CHECKSUM_CALCULATION: 'when_required' }
+      expect((await look(checksums, told, `s3://${bucket}/root`)).report).toMatchObject({ state: 'ok' })
+      expect((await logged(env, 'crc32-trailer', `s3://${name}/e`)).code).not.toBe(0)
+      expect(await logged(told, 'crc32-trailer', `s3://${name}/e`)).toMatchObject({ code: 0 })
     } finally {
       await nginx.stop()
     }
