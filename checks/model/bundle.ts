@@ -38,7 +38,7 @@ export default defineCheck({
   },
   async *run({ modelBundle: bundle }) {
     const { dir, total, files, model, twins } = bundle
-    const at = (path: string) => `${dir}/${path}`
+    const at = (path: string) => `${dir.replace(/\/+$/, '')}/${path}`
     const share = (part: number) => `${Math.round((100 * part) / Math.max(1, total))} % of the upload`
     const counts = (size: number) =>
       size >= notable.bytes || (size >= notable.least && size >= notable.share * total && size > 0)
