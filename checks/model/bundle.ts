@@ -105,7 +105,7 @@ export default defineCheck({
           says: `the pickle of ${bytes(pickle.bytes)} holds ${bytes(couldSave)} of tables (${share(couldSave)}): ${hanging(tables)}`,
           facts: { couldSave, held: couldSave, attribute: first.path, className: first.className },
           remedy: {
-            text: 'If the model does not need them to predict, set these attributes to None before it is logged, or leave them out in __getstate__; pass data to methods in place of global variables, which cloudpickle writes out with the methods that name them.',
+            text: 'If the model does not need them to predict, set these attributes to None before it is logged, or leave them out in __getstate__; pass data to methods in place of global variables, which cloudpickle writes out with the methods that name them. A model that is logged as code (python_model="model.py") has no pickle at all.',
           },
         }
       }
