@@ -38,7 +38,7 @@ export default defineCheck({
   },
   async *run({ modelBundle: bundle }) {
     const { dir, total, files, model, twins } = bundle
-    const at = (path: string) => `${dir}/${path}`
+    const at = (path: string) => `${dir.replace(/\/+$/, '')}/${path}`
     const share = (part: number) => `${Math.round((100 * part) / Math.max(1, total))} % of the upload`
     const counts = (size: number) =>
       size >= notable.bytes || (size >= notable.least && size >= notable.share * total && size > 0)
@@ -74,18 +74,22 @@ export default defineCheck({
       .filter(({ paths, bytes: size }) => counts(size * (paths.length - 1)))
     for (const { paths, bytes: size, proof } of again) {
       const couldSave = size * (paths.length - 1)
-      saved += couldSave
-      told += 1
+      // What only looks the same is not counted as if it were.
+      const proved = proof !== 'ends'
+      if (proved) {
+        saved += couldSave
+        told += 1
+      }
       yield {
         kind: 'finding',
         at: at(paths[0] ?? ''),
+        ...(!proved && { severity: 'info' as const }),
         says: `${paths.slice(0, named).join(', ')}${more(paths.length)} ${sameness[proof]}, ${bytes(size)} each: ${share(couldSave)}`,
         facts: { couldSave, files: paths.length },
         remedy: {
-          text:
-            proof === 'ends'
-              ? 'Compare them as a whole, and log the file once where they are equal: under one name in artifacts={...}, and not in the pickle, in code_paths or in a second folder.'
-              : 'Log the file once: under one name in artifacts={...}, and not in code_paths or in a second folder.',
+          text: !proved
+            ? 'Compare them as a whole, and log the file once where they are equal: under one name in artifacts={...}, and not in the pickle, in code_paths or in a second folder.'
+            : 'Log the file once: under one name in artifacts={...}, and not in code_paths or in a second folder.',
         },
       }
     }
@@ -105,7 +109,7 @@ export default defineCheck({
           says: `the pickle of ${bytes(pickle.bytes)} holds ${bytes(couldSave)} of tables (${share(couldSave)}): ${hanging(tables)}`,
           facts: { couldSave, held: couldSave, attribute: first.path, className: first.className },
           remedy: {
-            text: 'If the model does not need them to predict, set these attributes to None before it is logged, or leave them out in __getstate__; pass data to methods in place of global variables, which cloudpickle writes out with the methods that name them.',
+            text: 'If the model does not need them to predict, set these attributes to None before it is logged, or leave them out in __getstate__; pass data to methods in place of global variables, which cloudpickle writes out with the methods that name them. A model that is logged as code (python_model="model.py") has no pickle at all.',
           },
         }
       }

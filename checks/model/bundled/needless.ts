@@ -141,7 +141,9 @@ export const needless: readonly Needless[] = [
       const folders = new Map<string, Planned[]>()
       for (const file of files) {
         const folder = folderOf(file.path)
-        folders.set(folder, [...(folders.get(folder) ?? []), file])
+        const inside = folders.get(folder)
+        if (inside) inside.push(file)
+        else folders.set(folder, [file])
       }
       return [...folders.values()].flatMap((inside) =>
         families.flatMap((formats) => {

@@ -39,7 +39,7 @@ test('MLflow 3.2.0: a worker is ended after 30 s, as assumed, and not before', a
     measured: { serverVersion: '3.2.0', serverSoftware: 'gunicorn' },
     findings: [{ severity: 'info', says: expect.stringContaining('stores an upload that breaks off') }],
   })
-  expect(limits).toMatchObject([{ hop: 'server', scope: 'request', max: 30_000, unit: 'ms', basis: 'assumed' }])
+  expect(limits).toMatchObject([{ hop: 'server', scope: 'request', max: { ms: 30_000 }, basis: 'assumed' }])
   const path = `${mlflow.url}/api/2.0/mlflow-artifacts/artifacts`
   const [shorter, longer] = await Promise.all([slowly(`${path}/a`, 26), slowly(`${path}/b`, 36)])
   expect(shorter).toBe(200)
@@ -51,7 +51,9 @@ test('MLflow 2.22.1 behind nginx: the limit counts the answer alone, and a slow 
   onTestFinished(() => mlflow.stop())
   const nginx = await startNginx({ upstream: mlflow.url })
   onTestFinished(() => nginx.stop())
-  expect((await asked(nginx.url, '20GiB')).limits).toMatchObject([{ scope: 'answer', max: 30_000, basis: 'assumed' }])
+  expect((await asked(nginx.url, '20GiB')).limits).toMatchObject([
+    { scope: 'answer', max: { ms: 30_000 }, basis: 'assumed' },
+  ])
   const path = '/api/2.0/mlflow-artifacts/artifacts'
   expect(await slowly(`${nginx.url}${path}/a`, 6)).toBe(200)
   expect(await slowly(`${mlflow.url}${path}/b`, 6)).not.toBe(200)
