@@ -22,7 +22,8 @@ test('--static-prefix: the address without it, with too much behind it, and the 
   const mlflow = await startMlflow({ args: ['--static-prefix', '/mlflow'] })
   const nginx = await startNginx({
     upstream: mlflow.url,
-    directives: 'location = / { default_type text/html; return 200 "<html><title>Portal</title></html>"; }',
+    directives:
+      'client_max_body_size 0; location = / { default_type text/html; return 200 "<html><title>Portal</title></html>"; }',
   })
   try {
     for (const base of [mlflow.url, nginx.url]) {
