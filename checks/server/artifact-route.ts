@@ -1,5 +1,16 @@
 import { defineCheck } from '../../src/check.ts'
-import { plannedUpload, route, server, settings, store, target } from '../../src/needs/declarations.ts'
+import {
+  bodyLimit,
+  leftovers,
+  multipartCanary,
+  plannedUpload,
+  route,
+  server,
+  settings,
+  store,
+  target,
+  transfers,
+} from '../../src/needs/declarations.ts'
 import { bytes } from '../../src/words.ts'
 
 /** MLflow's answer on artifact routes that `--no-serve-artifacts` has turned off (server/handlers.py, 3.17.2). */
@@ -22,7 +33,7 @@ export default defineCheck({
   facts: { location: 'text', firstHop: 'text', status: 'count' },
   explain: {
     measures:
-      "Resolves the artifact location of the experiment or run to the route that MLflow's client on this machine would take: through the tracking server, to the store itself, or into a folder. Where files go in parts by signed URLs, the client's part size times the 10,000 parts of a multipart upload bounds a file. Asks the server whether it serves artifacts at all, and whether this machine has credentials where it needs its own. On the proxied route the server's credentials open the store, on the direct route those of every client. Where they do not go through the server, it looks whether those of other experiments do.",
+      "Resolves the artifact location of the experiment or run to the route that MLflow's client on this machine would take: through the tracking server, to the store itself, or into a folder. Where files go in parts by signed URLs, the client's part size times the 10,000 parts of a multipart upload bounds a file. Asks the server whether it serves artifacts at all, and whether by signed addresses alone, and whether this machine has credentials where it needs its own. On the proxied route the server's credentials open the store, on the direct route those of every client. Where they do not go through the server, it looks whether those of other experiments do.",
     breaks:
       'With a plain path as artifact location every client writes to its own disk: logging succeeds and nobody else ever sees the files. An experiment keeps the location that it was created with, so that a server that proxies artifacts now does not change old experiments.',
     remedy:
@@ -104,8 +115,7 @@ export default defineCheck({
         signal,
         retry: false,
       })
-      if (response.status === disabled && body.includes('serve-artifacts')) {
-        const because = `the artifact location ${location} leads through the server, which was started with --no-serve-artifacts and refuses all artifacts (503)`
+      if ((response.status === disabled && body.includes('serve-artifacts')) || server.info.servesArtifacts === false) {
         const remedy = {
           text: 'Start the server without --no-serve-artifacts, or log to an experiment whose artifact location is the store itself.',
         }
@@ -116,10 +126,34 @@ export default defineCheck({
           scope: 'file',
           max: { bytes: 0 },
           basis: 'measured',
-          because,
+          because: 'the server refuses all artifacts (503)',
           remedy: () => remedy,
         }
-        yield { kind: 'finding', at: target.name, says: because, facts: { ...facts, status: disabled }, remedy }
+        yield {
+          kind: 'finding',
+          at: target.name,
+          says: `the artifact location ${location} leads through the server, which was started with --no-serve-artifacts and refuses all artifacts (503)`,
+          facts: { ...facts, status: disabled },
+          remedy,
+          stops: [bodyLimit, leftovers, multipartCanary, transfers].map(({ name }) => name),
+        }
+      } else if (server.info.presignedOnly) {
+        const remedy = {
+          text: 'Use an MLflow client of version 3.18 or later, which sends files by signed addresses, or start the server without MLFLOW_ARTIFACTS_PRESIGNED_ONLY.',
+        }
+        yield {
+          kind: 'limit',
+          hop: 'server',
+          setting: 'MLFLOW_ARTIFACTS_PRESIGNED_ONLY',
+          scope: 'file',
+          max: { bytes: 0 },
+          // Whether the client knows of it is not seen here.
+          basis: 'assumed',
+          routes: ['proxied-put'],
+          because:
+            'the server takes no file through itself, and clients before MLflow 3.18 know no other way for a file of this size',
+          remedy: () => remedy,
+        }
       }
     }
   },

@@ -210,6 +210,45 @@ const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
   }
 }
 
+/** What GET /version answers: `3.17.2`. */
+const versionIn = (body: string): string | undefined => /^\d+\.\d+[\w.+-]{0,40}$/.exec(body.trim())?.[0]
+
+/** Milliseconds for each look at another path of a host that answers. */
+const glanceMs = 3000
+
+/**
+ * Another path of the same host at which an MLflow server answers: above the one in the tracking URI, as after copying an
+ * address out of a browser, or below it at /mlflow, the usual --static-prefix.
+ */
+const elsewhere = async (settings: Settings, signal?: AbortSignal): Promise<string | undefined> => {
+  const { origin, pathname } = new URL(settings.trackingUri)
+  const parts = pathname.split('/').filter((part) => part !== '')
+  const above = parts.map((_, index) => `${origin}${['', ...parts.slice(0, index)].join('/')}`)
+  for (const trackingUri of [...above.reverse().slice(0, 4), `${settings.trackingUri}/mlflow`]) {
+    const http = openHttp({ ...settings, trackingUri })
+    try {
+      const options = { retry: false, timeoutMs: glanceMs, ...(signal && { signal }) }
+      const { response, body } = await http.text('GET', '/version', options)
+      if (response.ok && versionIn(body) !== undefined) return trackingUri
+    } catch (error) {
+      if (!(error instanceof Trouble)) throw error
+    } finally {
+      http.close()
+    }
+  }
+  return undefined
+}
+
+/** Something answers there, and no MLflow server does: a wrong path is the usual reason. */
+const withRightPath = async (error: unknown, settings: Settings, signal?: AbortSignal): Promise<unknown> => {
+  if (!(error instanceof Trouble) || !['unsupported', 'unexpected-answer'].includes(error.kind)) return error
+  const right = await elsewhere(settings, signal)
+  if (right === undefined) return error
+  const { kind, what, why, status } = error
+  const todo = `Set MLFLOW_TRACKING_URI to ${right}: an MLflow server answers there`
+  return new Trouble({ kind, what, why, todo, ...(status !== undefined && { status }), cause: error })
+}
+
 /** What the server says of itself. Throws where something else answers in its place. */
 const infoOf = async (http: Http, settings: Settings, signal?: AbortSignal): Promise<ServerInfo> => {
   const host = new URL(settings.trackingUri)
@@ -224,7 +263,7 @@ const infoOf = async (http: Http, settings: Settings, signal?: AbortSignal): Pro
   // Very old servers have no /version; whether MLflow is there at all, the first API call tells.
   if (!response.ok && response.status !== 404) throw statusTrouble(what, host.host, response.status, body)
   if (response.ok && isHtml(body)) throw notJson(what, host.host, body)
-  const version = response.ok ? /^\d+\.\d+[\w.+-]{0,40}$/.exec(body)?.[0] : undefined
+  const version = response.ok ? versionIn(body) : undefined
   const software = /^[\x20-\x7e]{1,80}$/.exec(response.headers.get('server') ?? '')?.[0]
 
   // The host check spares /version, and server-info asks for no login: only a real call shows both.
@@ -245,11 +284,15 @@ const infoOf = async (http: Http, settings: Settings, signal?: AbortSignal): Pro
   }
   const uploads = objectIn(flags, 'multipart_uploads_enabled')
   const downloads = objectIn(flags, 'multipart_downloads_enabled')
+  const presignedOnly = objectIn(flags, 'artifacts_presigned_only')
+  const serving = objectIn(flags, 'artifact_serving_enabled')
   return {
     ...(version === undefined ? {} : { version }),
     ...(software === undefined ? {} : { software }),
     ...(typeof uploads === 'boolean' ? { multipartUploads: uploads } : {}),
     ...(typeof downloads === 'boolean' ? { multipartDownloads: downloads } : {}),
+    ...(typeof presignedOnly === 'boolean' ? { presignedOnly } : {}),
+    ...(typeof serving === 'boolean' ? { servesArtifacts: serving } : {}),
   }
 }
 
@@ -276,6 +319,6 @@ export const openServer = async (
     }
   } catch (error) {
     http.close()
-    throw error
+    throw await withRightPath(error, settings, options.signal)
   }
 }

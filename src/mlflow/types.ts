@@ -71,6 +71,10 @@ export interface ServerInfo {
   readonly software?: string
   readonly multipartUploads?: boolean
   readonly multipartDownloads?: boolean
+  /** Files go to the store by signed addresses alone: the server takes and gives no bytes itself (MLflow 3.18, MLFLOW_ARTIFACTS_PRESIGNED_ONLY). */
+  readonly presignedOnly?: boolean
+  /** False with --no-serve-artifacts (MLflow 3.18; older servers say so only when they are asked for an artifact). */
+  readonly servesArtifacts?: boolean
 }
 
 /** Where a piece of configuration came from, so that the report can say it. The value of a secret is never in here. */

@@ -109,7 +109,7 @@ const refusal = (status: number, page: string, url: URL, throughProxy: boolean):
   if (status === 403 && page.includes('Invalid Host header')) {
     return {
       why: `the MLflow server refuses the host name ${url.host} (403 Invalid Host header)`,
-      todo: `Start the server with --allowed-hosts ${url.host} (or MLFLOW_SERVER_ALLOWED_HOSTS), or let the proxy in front pass a Host header that it allows`,
+      todo: `Start the server with --allowed-hosts ${url.host} (or MLFLOW_SERVER_ALLOWED_HOSTS), besides the hosts that it allows now, or let the proxy in front pass a Host header that it allows`,
     }
   }
   if (status === 400 && /plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server/.test(page)) {
