@@ -33,7 +33,8 @@ const checked = (url: string, ...more: string[]): Promise<Report> =>
     env: { XDG_STATE_HOME: state },
   })
 const rowOf = (report: Report): ForecastRow | undefined => report.forecast?.[0]
-const limitsOf = (report: Report, scope: Limit['scope']) => report.limits?.filter((limit) => limit.scope === scope)
+const limitsOf = (report: Report, scope: Limit['scope']) =>
+  report.limits?.filter((limit) => limit.scope === scope && limit.hop === 'proxy')
 
 /** Within the tenth that is promised. */
 const about = (ms: number) => expect.toSatisfy((found: number) => found > ms * 0.9 && found < ms * 1.1)
