@@ -44,13 +44,13 @@ const answered = [
     by: 'nginx',
     setting: 'proxy_read_timeout',
     start: (line: string) => startNginx({ upstream: server.url, location: `client_max_body_size 0; ${line}` }),
-    short: 'proxy_read_timeout 3s;',
+    short: 'proxy_read_timeout 4s;',
   },
   {
     by: 'haproxy',
     setting: 'timeout server',
     start: (line: string) => startHaproxy({ upstream: server.url, backend: line }),
-    short: 'timeout server 3s',
+    short: 'timeout server 4s',
   },
 ] as const
 
@@ -61,7 +61,7 @@ test.each(answered)(
     onTestFinished(() => tight.stop())
     const report = await checked(tight.url)
     const [limit] = limitsOf(report, 'answer') ?? []
-    expect(limit).toMatchObject({ setting, basis: 'measured', hop: 'proxy', max: { ms: about(3000) } })
+    expect(limit).toMatchObject({ setting, basis: 'measured', hop: 'proxy', max: { ms: about(4000) } })
     const row = rowOf(report)
     expect(row).toMatchObject({ verdict: 'fails', limit: { setting, unit: 'ms' } })
     const [line = ''] = row?.remedy?.commands ?? []
