@@ -61,19 +61,23 @@ const weighed = (
   if (limit.scope === 'total') return whole.ms
   if (took === undefined) return undefined
   if (limit.scope === 'body') return took.bodyMs
-  if (limit.scope === 'answer') return took.answerMs
+  if (limit.scope === 'answer') {
+    const smaller = tries.filter(({ bytes: sent }) => sent <= file.bytes)
+    return Math.max(took.answerMs, longestCut(smaller, limit.max.ms))
+  }
   return limit.scope === 'idle' ? longestPause(tries, limit.max.ms) : took.bodyMs + took.answerMs
 }
 
-/** A pause that a limit cut short would have lasted longer, nobody knows how much: counted for a fifth more. */
+/** A silence that a limit cut short would have lasted longer, nobody knows how much: counted for a fifth more. */
 const cutShort = 1.2
+
+/** What canaries needed whose end came after just such a silence, in milliseconds; 0 where none ended so. */
+const longestCut = (tries: readonly TransferTry[], limitMs: number): number =>
+  tries.some(({ failed }) => Math.abs((failed?.silentMs ?? 0) - limitMs) <= limitMs * margin) ? limitMs * cutShort : 0
 
 /** The longest pause that canaries made, in milliseconds. A body that flows steadily makes none. */
 const longestPause = (tries: readonly TransferTry[], limitMs: number): number =>
-  tries.reduce((most, { stallMs, failed: { silentMs = 0 } = {} }) => {
-    const cut = Math.abs(silentMs - limitMs) <= limitMs * margin
-    return Math.max(most, cut ? limitMs * cutShort : stallMs)
-  }, 0)
+  tries.reduce((most, { stallMs }) => Math.max(most, stallMs), longestCut(tries, limitMs))
 
 const maxOf = (limit: Limit): number => ('bytes' in limit.max ? limit.max.bytes : limit.max.ms)
 
@@ -129,7 +133,9 @@ export const forecast = (options: ForecastOptions): ForecastRow[] => {
       })
       .sort(before)
     if (first) {
-      const { limit, value, how } = first
+      const { limit, value } = first
+      // A measured limit that a smaller canary ran into needs no prediction.
+      const how = limit.basis === 'measured' && failedBelow(transfers?.get(kind), file, took) ? 'surely' : first.how
       const unit: 'bytes' | 'ms' = 'bytes' in limit.max ? 'bytes' : 'ms'
       return {
         ...row,
@@ -145,6 +151,14 @@ export const forecast = (options: ForecastOptions): ForecastRow[] => {
   })
 }
 
+/** A canary of this size or a smaller one that did not get through, where none larger did. */
+const failedBelow = (
+  transfer: Transfer | undefined,
+  { bytes: size }: PlannedFile,
+  took: Estimate | undefined,
+): TransferTry | undefined =>
+  transfer?.tries.find(({ failed, bytes: sent }) => failed && sent <= size && sent > (took?.largest ?? -1))
+
 /** No limit that was found stands in the way. */
 const unlimited = (
   file: PlannedFile,
@@ -153,9 +167,7 @@ const unlimited = (
   transfer: Transfer | undefined,
   { unjudged, hidden, unknown }: ForecastOptions,
 ): { verdict: Verdict; because: string; hop?: string } => {
-  const failed = transfer?.tries.find(
-    (one) => one.failed !== undefined && one.bytes <= file.bytes && one.bytes > (took?.largest ?? -1),
-  )
+  const failed = failedBelow(transfer, file, took)
   if (failed?.failed) {
     return {
       verdict: 'fails',

@@ -243,3 +243,17 @@ test('a limit on pauses is met where a canary was cut after just such a silence,
   expect(on([paused], 3000)).toMatchObject({ verdict: 'fails' })
   expect(on([paused], 10_000)).toMatchObject({ verdict: 'passes' })
 })
+
+test('a limit on the answer that a smaller canary ran into is surely met, however short the answer was predicted', () => {
+  const on = (tries: Parameters<typeof by>[1]) =>
+    forecast({
+      plan: planned('log_model', 50_000_000, 1),
+      route: singlePut,
+      limits: [limit(0, { scope: 'answer', max: { ms: 3000 }, setting: 'proxy_read_timeout' })],
+      transfers: by('proxied-put', tries, { blurred: true }),
+      unknown: [],
+    })[0]
+  const cut = refused(20_000_000, { status: 504, afterMs: 3010, silentMs: 3005 })
+  expect(on([passed(5_000_000), cut])).toMatchObject({ verdict: 'fails', limit: { setting: 'proxy_read_timeout' } })
+  expect(on([passed(5_000_000), { ...cut, bytes: 60_000_000 }])).not.toHaveProperty('limit')
+})

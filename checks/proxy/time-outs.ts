@@ -277,7 +277,7 @@ const unseen = (held: Paced | undefined, at: string, inFront: readonly Recognise
     return { kind: 'gap', at, cannot: 'see', because, unexpected: false, about: 'times' }
   }
   if (held === undefined) {
-    const because = `time-outs on the way are measured by requests that are kept open, with --deep; ${known}`
+    const because = `time-outs on the way are measured by requests that are kept open, with --deep and not with --read-only; ${known}`
     return { kind: 'gap', at, cannot: 'see', because, unexpected: false, about: 'times' }
   }
   return undefined
