@@ -9,6 +9,8 @@ export interface SlowLink {
 
 /** Milliseconds of lateness, of timers on a busy machine, that are made up for: the rate is right all the same. */
 const makeUpMs = 250
+/** Milliseconds between two pieces after which a sender had nothing to send. */
+const idleMs = 20
 
 /** A TCP proxy on 127.0.0.1 that lets all connections together send so many bytes a second upstream; answers go at full speed. */
 export async function startThrottle(options: { upstream: string; bytesPerSecond: number }): Promise<SlowLink> {
@@ -28,12 +30,19 @@ export async function startThrottle(options: { upstream: string; bytesPerSecond:
       socket.on('error', () => {})
     }
     target.pipe(client)
+    let held = false
+    let last = 0
     client.on('data', (bytes: Buffer) => {
+      const now = Date.now()
+      // What was held back, or came at once, would have been sent earlier on a machine with time to spare.
+      const late = held || now - last < idleMs ? makeUpMs : 0
       sent += bytes.length
-      freeAt = Math.max(freeAt, Date.now() - makeUpMs) + (bytes.length / options.bytesPerSecond) * 1000
+      freeAt = Math.max(freeAt, now - late) + (bytes.length / options.bytesPerSecond) * 1000
       target.write(bytes)
-      const wait = freeAt - Date.now()
-      if (wait < 1) return
+      last = now
+      const wait = freeAt - now
+      held = wait >= 1
+      if (!held) return
       client.pause()
       setTimeout(() => client.resume(), wait)
     })
