@@ -243,3 +243,20 @@ test('a limit on pauses is met where a canary was cut after just such a silence,
   expect(on([paused], 3000)).toMatchObject({ verdict: 'fails' })
   expect(on([paused], 10_000)).toMatchObject({ verdict: 'passes' })
 })
+
+test('canaries that were cut at a time that was measured otherwise name that time, not the disk that it looked like', () => {
+  const tries = [passed(MiB), refused(64 * MiB, { afterMs: 3600, status: 500 })]
+  const measured: Limit = { ...limit(0), setting: '--timeout of gunicorn', hop: 'server', max: { ms: 2900 } }
+  const disk = limit(MiB, { setting: 'disk of the server', hop: 'store' })
+  const on = (worker: Limit) =>
+    forecast({
+      plan: planned('log_artifact', 64 * GiB),
+      route: singlePut,
+      limits: [disk, worker],
+      transfers: by('proxied-put', tries),
+      unknown: [],
+    })[0]
+  const slow = { ...measured, scope: 'request' } as const
+  expect(on(slow)).toMatchObject({ verdict: 'fails', limit: { setting: '--timeout of gunicorn' } })
+  expect(on({ ...slow, max: { ms: 30_000 } })).toMatchObject({ limit: { setting: 'disk of the server' } })
+})

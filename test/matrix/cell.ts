@@ -69,8 +69,8 @@ export const runCell = async (cell: Cell, site: RunningSite, shared: Shared, upl
       }
     }
     const size = String(cell.size)
-    const full = await check('--size', size)
     const deep = cell.deep ? ['--deep', '--timeout', deepTimeout] : []
+    const full = await check('--size', size, ...deep)
     const fifth = await check('--size', size, '--traffic', String(Math.floor(cell.size / 5)), ...deep)
     const open = await check(...(cell.traffic === undefined ? [] : ['--traffic', String(cell.traffic)]))
     const left = await site.canaries(experiment.id)
