@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 
 export interface SlowLink {
   readonly url: string
@@ -38,13 +40,15 @@ export async function startThrottle(options: { upstream: string; bytesPerSecond:
       const late = held || now - last < idleMs ? makeUpMs : 0
       sent += bytes.length
       freeAt = Math.max(freeAt, now - late) + (bytes.length / options.bytesPerSecond) * 1000
-      target.write(bytes)
+      // A server that takes nothing holds the sender up: what it has not taken must not pile up here, to arrive at once.
+      const full = !target.write(bytes)
       last = now
       const wait = freeAt - now
-      held = wait >= 1
+      held = wait >= 1 || full
       if (!held) return
       client.pause()
-      setTimeout(() => client.resume(), wait)
+      const drained = full ? once(target, 'drain').catch(() => {}) : undefined
+      void Promise.all([drained, pause(Math.max(0, wait))]).then(() => client.resume())
     })
     client.on('end', () => target.end())
   })
