@@ -78,7 +78,7 @@ export interface Cell {
   readonly upload: 'passes' | 'fails'
   /** Of failing cells: what stops it. Of passing ones, where given: what the next larger sizes meet. */
   readonly limit?: TrueLimit
-  /** True when not even the smallest file can get through. */
+  /** True when not even the smallest file that takes the same route can get through. */
   readonly never?: true
   /** Adds `--deep`: limits of time show by paced requests, or where a canary meets them. */
   readonly deep?: true
