@@ -90,15 +90,28 @@ const breaks = (limit: Limit, value: number, took: Estimate | undefined): 'surel
   return sure && !(took?.blurred === true && limit.scope === 'answer') ? 'surely' : 'perhaps'
 }
 
+/** Milliseconds that two figures for one time-out may lie apart: gunicorn looks at its workers once a second. */
+const alikeMs = 1200
+
+/** Whether a time that was measured otherwise is when canaries were cut: then it is no disk, nor a number of bytes, that ended them. */
+const explains = ({ max, basis, hop }: Limit, tries: readonly TransferTry[]): boolean =>
+  'ms' in max &&
+  basis === 'measured' &&
+  hop !== 'client' &&
+  tries.some(({ failed }) => failed && Math.abs(failed.afterMs - max.ms) <= Math.max(max.ms * margin, alikeMs))
+
 interface Broken {
   readonly limit: Limit
   readonly value: number
   readonly how: 'surely' | 'perhaps'
+  /** Whether it is what canaries ran into. */
+  readonly explains: boolean
 }
 
-/** What is met first: a full disk before the upload, then what refuses a size, then what loses patience. */
+/** What is met first: a full disk before the upload, then what refuses a size, then what loses patience; but before all, what is known to have ended a canary. */
 const before = (a: Broken, b: Broken): number =>
   Number(a.how === 'perhaps') - Number(b.how === 'perhaps') ||
+  Number(b.explains) - Number(a.explains) ||
   Number('ms' in a.limit.max) - Number('ms' in b.limit.max) ||
   maxOf(a.limit) - maxOf(b.limit)
 
@@ -127,9 +140,10 @@ export const forecast = (options: ForecastOptions): ForecastRow[] => {
     const [first] = limits
       .filter((limit) => applies(limit, kind) && !(took?.tried === true && met(limit)))
       .flatMap((limit): Broken[] => {
-        const value = weighed(limit, file, kind, whole, took, route, transfers?.get(kind)?.tries ?? [])
+        const tries = transfers?.get(kind)?.tries ?? []
+        const value = weighed(limit, file, kind, whole, took, route, tries)
         const how = value === undefined ? undefined : breaks(limit, value, took)
-        return value === undefined || how === undefined ? [] : [{ limit, value, how }]
+        return value === undefined || how === undefined ? [] : [{ limit, value, how, explains: explains(limit, tries) }]
       })
       .sort(before)
     if (first) {

@@ -257,3 +257,20 @@ test('a limit on the answer that a smaller canary ran into is surely met, howeve
   expect(on([passed(5_000_000), cut])).toMatchObject({ verdict: 'fails', limit: { setting: 'proxy_read_timeout' } })
   expect(on([passed(5_000_000), { ...cut, bytes: 60_000_000 }])).not.toHaveProperty('limit')
 })
+
+test('canaries that were cut at a time that was measured otherwise name that time, not the disk that it looked like', () => {
+  const tries = [passed(MiB), refused(64 * MiB, { afterMs: 3600, status: 500 })]
+  const measured: Limit = { ...limit(0), setting: '--timeout of gunicorn', hop: 'server', max: { ms: 2900 } }
+  const disk = limit(MiB, { setting: 'disk of the server', hop: 'store' })
+  const on = (worker: Limit) =>
+    forecast({
+      plan: planned('log_artifact', 64 * GiB),
+      route: singlePut,
+      limits: [disk, worker],
+      transfers: by('proxied-put', tries),
+      unknown: [],
+    })[0]
+  const slow = { ...measured, scope: 'request' } as const
+  expect(on(slow)).toMatchObject({ verdict: 'fails', limit: { setting: '--timeout of gunicorn' } })
+  expect(on({ ...slow, max: { ms: 30_000 } })).toMatchObject({ limit: { setting: 'disk of the server' } })
+})

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 
 export interface SlowLink {
   readonly url: string
@@ -9,6 +11,8 @@ export interface SlowLink {
 
 /** Milliseconds of lateness, of timers on a busy machine, that are made up for: the rate is right all the same. */
 const makeUpMs = 250
+/** Milliseconds between two pieces after which a sender had nothing to send. */
+const idleMs = 20
 
 /** A TCP proxy on 127.0.0.1 that lets all connections together send so many bytes a second upstream; answers go at full speed. */
 export async function startThrottle(options: { upstream: string; bytesPerSecond: number }): Promise<SlowLink> {
@@ -28,14 +32,23 @@ export async function startThrottle(options: { upstream: string; bytesPerSecond:
       socket.on('error', () => {})
     }
     target.pipe(client)
+    let held = false
+    let last = 0
     client.on('data', (bytes: Buffer) => {
+      const now = Date.now()
+      // What was held back, or came at once, would have been sent earlier on a machine with time to spare.
+      const late = held || now - last < idleMs ? makeUpMs : 0
       sent += bytes.length
-      freeAt = Math.max(freeAt, Date.now() - makeUpMs) + (bytes.length / options.bytesPerSecond) * 1000
-      target.write(bytes)
-      const wait = freeAt - Date.now()
-      if (wait < 1) return
+      freeAt = Math.max(freeAt, now - late) + (bytes.length / options.bytesPerSecond) * 1000
+      // A server that takes nothing holds the sender up: what it has not taken must not pile up here, to arrive at once.
+      const full = !target.write(bytes)
+      last = now
+      const wait = freeAt - now
+      held = wait >= 1 || full
+      if (!held) return
       client.pause()
-      setTimeout(() => client.resume(), wait)
+      const drained = full ? once(target, 'drain').catch(() => {}) : undefined
+      void Promise.all([drained, pause(Math.max(0, wait))]).then(() => client.resume())
     })
     client.on('end', () => target.end())
   })

@@ -1,5 +1,6 @@
 import type { ForecastRow, Report } from '../../src/report.ts'
 import { doctor, reportOf } from '../doctor.ts'
+import { mlflowPython } from '../lab/venv.ts'
 import { disk, type RunningSite, type Shared, Stack, startFronts } from './deploy.ts'
 import { type Happened, judgeCapacity, judgeForecast, type Problem, reachOf } from './judge.ts'
 import type { Cell } from './types.ts'
@@ -56,9 +57,11 @@ export const runCell = async (cell: Cell, site: RunningSite, shared: Shared, upl
     const as = cell.as ?? 'log_artifact'
     const env = { ...site.env, MLFLOW_TRACKING_URI: url, TMPDIR: temp, HOME: home, ...cell.env }
 
+    const python = cell.client === undefined ? [] : ['--python', await mlflowPython(cell.client)]
     const check = async (...args: readonly string[]): Promise<Report> => {
       await site.quiet()
-      const ran = await doctor(['check', '--json', '--as', as, '--experiment', experiment.name, ...args], {
+      const given = ['--as', as, '--experiment', experiment.name, ...python, ...args]
+      const ran = await doctor(['check', '--json', ...given], {
         env: { ...env, XDG_STATE_HOME: `${home}/state` },
         ...(cell.fileSizeLimit !== undefined && { below: ['prlimit', `--fsize=${cell.fileSizeLimit}`] }),
       })
@@ -69,8 +72,8 @@ export const runCell = async (cell: Cell, site: RunningSite, shared: Shared, upl
       }
     }
     const size = String(cell.size)
-    const full = await check('--size', size)
     const deep = cell.deep ? ['--deep', '--timeout', deepTimeout] : []
+    const full = await check('--size', size, ...deep)
     const fifth = await check('--size', size, '--traffic', String(Math.floor(cell.size / 5)), ...deep)
     const open = await check(...(cell.traffic === undefined ? [] : ['--traffic', String(cell.traffic)]))
     const left = await site.canaries(experiment.id)

@@ -49,7 +49,8 @@ const denied: TrueLimit = { hop: 'proxy', setting: /http-request deny/, bytes: 1
 const haproxyRule = 'http-request deny deny_status 413 if { req.hdr_val(content-length) gt 10000000 }'
 const readTimeout: TrueLimit = { hop: 'proxy', setting: /proxy_read_timeout/, ms: 2000 }
 const timeoutServer: TrueLimit = { hop: 'proxy', setting: /timeout server/, ms: 2000 }
-const workerTimeout: TrueLimit = { hop: 'server', setting: /--timeout|worker time-?out/i, ms: 2000 }
+/** gunicorn looks at its workers once a second. */
+const workerTimeout: TrueLimit = { hop: 'server', setting: /--timeout/, ms: 2000, coarse: 1500 }
 const clientTimeout: TrueLimit = { hop: 'client', setting: /MLFLOW_HTTP_REQUEST_TIMEOUT/, ms: 2000 }
 const bodyTimeout: TrueLimit = { hop: 'proxy', setting: /client_body_timeout/, ms: 2000 }
 const access: TrueLimit = { hop: 'relay', setting: /access to its store/ }
@@ -653,6 +654,7 @@ const stores: readonly Cell[] = [
     size: 12 * MB,
     upload: 'fails',
     limit: chunkSize,
+    never: true,
     usual: true,
   },
   { name: 'parts above 5 MiB', site: s3, env: partsFrom(5 * MB, 6 * MiB), size: 14 * MB, upload: 'passes' },
@@ -664,6 +666,7 @@ const stores: readonly Cell[] = [
     size: 12 * MB,
     upload: 'fails',
     limit: chunkSize,
+    never: true,
   },
   {
     name: 'signed host out of reach, parts',
@@ -733,6 +736,11 @@ const stores: readonly Cell[] = [
     upload: 'fails',
     limit: access,
     never: true,
+    unknown: {
+      full: 'who may not remove must not write, so whether it may be written is not tried',
+      fifth: 'who may not remove must not write, so whether it may be written is not tried',
+      capacity: 'who may not remove must not write, so whether it may be written is not tried',
+    },
   },
   {
     name: 'server that may only write',

@@ -26,7 +26,8 @@ const wrongLimit = (row: Pick<ForecastRow, 'hop' | 'limit'>, truth: TrueLimit, t
   if (truth.bytes !== undefined && row.limit?.max !== truth.bytes) return `it is ${truth.bytes} bytes, not ${named}`
   if (timed && truth.ms !== undefined) {
     const max = row.limit?.unit === 'ms' ? row.limit.max : Number.NaN
-    if (!(Math.abs(max - truth.ms) <= truth.ms * timeWithin)) return `it is ${truth.ms} ms, not ${named}`
+    if (!(Math.abs(max - truth.ms) <= Math.max(truth.ms * timeWithin, truth.coarse ?? 0)))
+      return `it is ${truth.ms} ms, not ${named}`
   }
   return undefined
 }
@@ -44,7 +45,7 @@ export const judgeForecast = (
   if (why !== undefined) return [{ id: `${label}: known after all`, says: told }]
   if ((row.verdict === 'passes') !== happened.arrived) return [{ id: `${label}: verdict`, says: told }]
   if (!happened.arrived) {
-    const wrong = cell.limit && wrongLimit(row, cell.limit, label === 'fifth' && cell.deep === true)
+    const wrong = cell.limit && wrongLimit(row, cell.limit, cell.deep === true)
     return wrong === undefined ? [] : [{ id: `${label}: limit`, says: wrong }]
   }
   if (happened.seconds > shortest) {

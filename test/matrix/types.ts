@@ -51,8 +51,9 @@ export interface TrueLimit {
   readonly setting: RegExp
   /** The largest size that passes, exact. */
   readonly bytes?: number
-  /** The time that was set; a measured one is within 10 %. */
+  /** The time that was set; a measured one is within 10 %, or within `coarse` milliseconds where its own clock is that coarse. */
   readonly ms?: number
+  readonly coarse?: number
 }
 
 export interface Cell {
@@ -77,9 +78,9 @@ export interface Cell {
   readonly upload: 'passes' | 'fails'
   /** Of failing cells: what stops it. Of passing ones, where given: what the next larger sizes meet. */
   readonly limit?: TrueLimit
-  /** True when not even the smallest file can get through. */
+  /** True when not even the smallest file that takes the same route can get through. */
   readonly never?: true
-  /** Adds `--deep` where the planned size is extrapolated: limits of time show by paced requests alone. */
+  /** Adds `--deep`: limits of time show by paced requests, or where a canary meets them. */
   readonly deep?: true
   /** Bytes for the run without a size; 100 MB unless told, less where the line is slow. */
   readonly traffic?: number
