@@ -13,7 +13,7 @@ import type { MultipartCanary } from '../probes/multipart-canary.ts'
 import type { ProxyPlan } from '../probes/proxies.ts'
 import type { BodyLimit, Paced, Reach, Transfer } from '../probes/types.ts'
 import type { BucketSettings, ChecksumTry, Right } from '../stores/bucket.ts'
-import type { Store, StoredFile } from '../stores/store.ts'
+import type { SignedFor, Store, StoredFile } from '../stores/store.ts'
 
 /** A file that is going to be uploaded. `path` is relative to the artifact root; `bytes` in bytes. */
 export interface PlannedFile {
@@ -255,6 +255,13 @@ export const readRights = need<readonly Right[]>()({
 })
 /** Whether an object may be deleted, by deleting one that is not there. */
 export const deleteRight = need<Right>()({ name: 'deleteRight', touches: 'writes', scope: 'target', facts: {} })
+/** What the addresses tell that the server signs for parts; not applicable where it signs none, or none that tell. */
+export const signedAddresses = need<SignedFor>()({
+  name: 'signedAddresses',
+  touches: 'writes',
+  scope: 'target',
+  facts: {},
+})
 /** Tiny parts of uploads that are aborted, each proved in another way, from none to the strongest. */
 export const checksumTries = need<readonly ChecksumTry[]>()({
   name: 'checksumTries',

@@ -22,6 +22,7 @@ import {
   multipartCanaryOpener,
   pacedOpener,
   proxiesOpener,
+  signedAddressesOpener,
   storeReachOpener,
   trackingReachOpener,
 } from './probed.ts'
@@ -134,6 +135,7 @@ export const openers: readonly Opener<Needed>[] = [
   readRightsOpener,
   deleteRightOpener,
   checksumTriesOpener,
+  signedAddressesOpener,
   leftoversOpener,
   transfersOpener,
 ]

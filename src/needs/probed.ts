@@ -17,6 +17,7 @@ import {
   route,
   server,
   settings,
+  signedAddresses,
   store,
   storeReach,
   target,
@@ -162,4 +163,22 @@ export const multipartCanaryOpener = opener(multipartCanary, async (opening: Ope
   await open(target)
   const { upload } = keeper(opening)
   return { value: await runMultipartCanary(await open(store), { signal, begin: upload }), facts: {} }
+})
+
+export const signedAddressesOpener = opener(signedAddresses, async (opening: Opening<Needed>) => {
+  const { open, signal } = opening
+  const by = await open(route)
+  if (!by.proxied || !by.multipart) throw new NotApplicable('no parts go by signed addresses')
+  const { proxiedStore } = await import('../stores/proxied.ts')
+  const signed = proxiedStore(await open(server), by.location, '')
+  try {
+    if (signed.route !== 'signed-parts') throw new NotApplicable('the server signs no parts')
+    const time = (await signed.now(signal)) ?? Date.now()
+    const { upload, end } = await keeper(opening).upload(signed, { sourceSize: 1, partSize: 1 }, time)
+    await end()
+    if (upload.signed === undefined) throw new NotApplicable('the signed addresses do not tell how long they are valid')
+    return { value: upload.signed }
+  } finally {
+    await signed.close()
+  }
 })

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { crc32 } from 'node:zlib'
 import { NotApplicable, Trouble } from '../errors.ts'
-import type { OpenUpload, SignedFor, Store } from '../stores/store.ts'
+import type { OpenUpload, Store } from '../stores/store.ts'
 
 /** The steps of a multipart upload, in the order that the canary takes them. */
 export type CanaryStep = 'create' | 'upload-part' | 'list-parts' | 'list-uploads' | 'abort'
@@ -13,8 +13,6 @@ export interface MultipartCanary {
   readonly listedByPrefix?: boolean
   /** Whether it showed in the list for its exact key. */
   readonly listedByKey?: boolean
-  /** Of an upload by signed addresses whose lifetime shows in them. */
-  readonly signed?: SignedFor
 }
 
 export interface CanaryOptions {
@@ -71,7 +69,7 @@ export const multipartCanary = async (store: Store, options: CanaryOptions): Pro
     listedByKey: await isIn(store.unfinished({ path, signal: options.signal }), upload.id),
   }))
   await take('abort', held.end)
-  return { steps, ...listed, ...(upload.signed && { signed: upload.signed }) }
+  return { steps, ...listed }
 }
 
 const isIn = async (uploads: ReturnType<Store['unfinished']>, id: string): Promise<boolean> => {

@@ -378,16 +378,21 @@ test('versitygw: requests signed for another region are told by name', async (co
   ])
 })
 
-test("the server's signed addresses say how long they are valid, and parts of 1 MiB bound a file", async () => {
-  const { mlflowS3 } = shared()
-  const env = { MLFLOW_TRACKING_URI: mlflowS3.url, MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE: '1048576' }
-  const looked = await look(limits, env, 'mlflow-artifacts:/limits-root')
-  expect(looked.report.state, looked.report.reason).toBe('ok')
-  expect(looked.limits).toMatchObject([
-    { setting: 'MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE', max: { bytes: 1_048_576 }, routes: ['signed-parts'] },
-    { setting: 'lifetime of signed addresses', max: { ms: 3_600_000 }, basis: 'measured', scope: 'file' },
-  ])
-  clean(looked)
+test("the server's signed addresses say how long they are valid, whoever else can open the store", async () => {
+  const { mlflowS3, mlflowFolder, seaweed } = shared()
+  const env = { MLFLOW_TRACKING_URI: mlflowS3.url }
+  for (const more of [{}, seaweed.env]) {
+    const looked = await look(limits, { ...env, ...more }, 'mlflow-artifacts:/limits-root')
+    expect(looked.report.state, looked.report.reason).toBe('ok')
+    expect(looked.limits).toMatchObject([
+      { setting: 'lifetime of signed addresses', max: { ms: 3_600_000 }, basis: 'measured', scope: 'file' },
+    ])
+    clean(looked)
+  }
+  const Prefix = 'mlflow/limits-root/'
+  const { Uploads } = await s3Sdk(seaweed).send(new ListMultipartUploadsCommand({ Bucket: mlflowS3.bucket, Prefix }))
+  expect(Uploads ?? []).toEqual([])
+  expect((await look(limits, { MLFLOW_TRACKING_URI: mlflowFolder.url }, 'mlflow-artifacts:/x')).limits).toEqual([])
 })
 
 test('an object that is there does not stand in the way of asking for one that is not', async () => {
