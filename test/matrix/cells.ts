@@ -736,11 +736,6 @@ const stores: readonly Cell[] = [
     upload: 'fails',
     limit: access,
     never: true,
-    unknown: {
-      full: 'who may not remove must not write, so whether it may be written is not tried',
-      fifth: 'who may not remove must not write, so whether it may be written is not tried',
-      capacity: 'who may not remove must not write, so whether it may be written is not tried',
-    },
   },
   {
     name: 'server that may only write',
