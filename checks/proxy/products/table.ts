@@ -15,7 +15,9 @@ const cloudRun = 'https://cloud.google.com/run/docs/configuring/request-timeout'
 
 /**
  * The products that are recognised, more special names first. A figure is what the product does unless told otherwise, by
- * its vendor's manual, read in November 2026; those of nginx, and what haproxy's settings count, were measured as well.
+ * the page in `source`. Those of nginx were measured, as was what haproxy's settings count; the time-outs of Traefik, ALB,
+ * Cloudflare, CloudFront, API Gateway, Cloud Run and Envoy were read in their manuals in November 2026. Those of
+ * Application Gateway, Front Door, Google's load balancer and Apache rest on secondary pages. All are only assumed.
  */
 export const products: readonly Product[] = [
   {
