@@ -67,6 +67,8 @@ export const connectS3 = async (
     ...(endpoint === undefined ? {} : { endpoint }),
     region,
     logger: nowhere,
+    // For bodies from 2 MiB on, the SDK would wait for 100 Continue on an agent of its own, which knows neither the CA nor the proxy given below.
+    expectContinueHeader: false,
     followRegionRedirects: amazon,
     forcePathStyle: addressing === 'path' || (addressing === 'auto' && !amazon),
     requestChecksumCalculation: 'WHEN_REQUIRED',

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { crc32 } from 'node:zlib'
 import {
   CreateBucketCommand,
   CreateMultipartUploadCommand,
@@ -24,7 +25,7 @@ import objectLock from '../../../checks/store/object-lock.ts'
 import permissions from '../../../checks/store/permissions.ts'
 import { goProgram } from '../../lab/go.ts'
 import { orSkip, python, s3Sdk, shared, startNginx, startSeaweed, startVersitygw } from '../../lab/index.ts'
-import { freshBucket, type S3Place } from '../../stores/s3-settings.ts'
+import { freshBucket, openS3, type S3Place } from '../../stores/s3-settings.ts'
 import { watchingProxy } from '../../watching-proxy.ts'
 import { type Looked, look } from './looking.ts'
 
@@ -393,6 +394,23 @@ test("the server's signed addresses say how long they are valid, whoever else ca
   const { Uploads } = await s3Sdk(seaweed).send(new ListMultipartUploadsCommand({ Bucket: mlflowS3.bucket, Prefix }))
   expect(Uploads ?? []).toEqual([])
   expect((await look(limits, { MLFLOW_TRACKING_URI: mlflowFolder.url }, 'mlflow-artifacts:/x')).limits).toEqual([])
+})
+
+test('a part of 8 MiB gets through to a store whose authority AWS_CA_BUNDLE alone names', async (context) => {
+  const location = 'proxy_set_header Host $http_host; client_max_body_size 0;'
+  const nginx = await orSkip(context, startNginx({ upstream: weed.endpoint, location, tls: true }))
+  const env = { ...weed.env, MLFLOW_S3_ENDPOINT_URL: nginx.url, AWS_CA_BUNDLE: nginx.caFile ?? '' }
+  try {
+    const store = await openS3(env, `s3://${bucket}/root`)
+    const bytes = Buffer.alloc(8 * 1024 ** 2)
+    const upload = await store.openUpload('large', { sourceSize: bytes.length, partSize: bytes.length })
+    expect(await upload.send(1, bytes, crc32(bytes))).toMatchObject({ number: 1, size: bytes.length })
+    await upload.abort()
+    await store.close()
+  } finally {
+    vi.unstubAllEnvs()
+    await nginx.stop()
+  }
 })
 
 test('an object that is there does not stand in the way of asking for one that is not', async () => {
