@@ -123,14 +123,15 @@ const whole = async (opening: Opening<Needed>, by: Route, share: Share): Promise
 
 /**
  * What tells that the server does not get at its store at all: it can neither remove nor list. Wrong credentials and a
- * bucket that is not there look like this; so would a server that may write and nothing else. Throws the error otherwise.
+ * bucket that is not there look like this. Throws the error otherwise.
  */
 const withoutStore = async (error: unknown, place: ProxiedPlace, signal: AbortSignal): Promise<string> => {
   const removal = error instanceof Trouble ? (error.status ?? 0) : 0
   if (removal < 500) throw error
   const listed: unknown = await place.list('', signal).catch((trouble: unknown) => trouble)
   const listing = listed instanceof Trouble ? (listed.status ?? 0) : 0
-  if (listing < 400) throw error
+  // 403: the store knows the credentials and grants no list. Who may not list nor remove may still be allowed to write.
+  if (listing < 400 || listing === 403) throw error
   return `the server answered ${removal} when a file was to be removed, and ${listing} when files were to be listed`
 }
 
