@@ -1,5 +1,6 @@
 import { defineCheck, type Remedy } from '../../src/check.ts'
-import { bucketSettings, checksumTries, route, settings, target } from '../../src/needs/declarations.ts'
+import { bucketSettings, checksumTries, client, route, settings, target } from '../../src/needs/declarations.ts'
+import { isBefore } from '../../src/words.ts'
 
 type Mode = NonNullable<typeof checksumTries.is>[number]['mode']
 
@@ -12,6 +13,9 @@ const words: Readonly<Record<Mode, string>> = {
   'sha256-header': 'parts with a SHA-256 in the header',
 }
 
+/** The first boto3 that proves what it sends without being asked to (its changelog, 1.36.0, January 2025). */
+const proving = '1.36.0'
+
 const required = 'export AWS_REQUEST_CHECKSUM_CALCULATION=when_required'
 
 export default defineCheck({
@@ -20,7 +24,7 @@ export default defineCheck({
   severity: 'error',
   on: ['check'],
   needs: [target, bucketSettings, checksumTries, settings, route],
-  wants: [],
+  wants: [client],
   facts: { mode: 'text', strongest: 'text' },
   explain: {
     measures:
@@ -30,24 +34,31 @@ export default defineCheck({
     remedy:
       'Set AWS_REQUEST_CHECKSUM_CALCULATION=when_required where boto3 runs: in the training process on the direct route, at the tracking server where it passes artifacts on.',
   },
-  async *run({ target, bucketSettings: bucket, checksumTries: tries, settings, route }) {
+  async *run({ target, bucketSettings: bucket, checksumTries: tries, settings, route, client }) {
     const accepted = (mode: Mode): boolean => tries.some((one) => one.mode === mode && one.accepted)
     const strongest = tries.findLast((one) => one.accepted && one.confirmed !== false)?.mode
     const secure = !(settings.s3.endpoint ?? 'https:').startsWith('http:')
     const byBoto: Mode = secure ? 'crc32-trailer' : 'crc32-header'
     const tells = settings.s3.checksums === 'when_required'
+    const boto3 = client?.packages.boto3
+    const older = boto3 !== undefined && isBefore(boto3, proving)
     const refused = (mode: Mode) => tries.find((one) => one.mode === mode && !one.accepted)
 
     if (!route.proxied) {
-      const mode = tells ? 'none' : byBoto
+      const mode = tells || older ? 'none' : byBoto
       const why = refused(mode)?.why
       if (why === undefined) return
-      const remedy: Remedy = tells
-        ? { text: 'Have boto3 send a checksum.', commands: ['export AWS_REQUEST_CHECKSUM_CALCULATION=when_supported'] }
-        : accepted('none') || accepted('content-md5')
-          ? { text: 'Set this for the training process.', commands: [required] }
-          : { text: 'Upgrade the store, or take away what stands before it and changes requests.' }
-      const says = `${bucket.uri} refuses ${words[mode]}, which is what ${tells ? 'boto3 sends with AWS_REQUEST_CHECKSUM_CALCULATION=when_required' : 'boto3 1.36 and later sends'} over ${secure ? 'https' : 'http'}: ${why}`
+      const remedy: Remedy = older
+        ? { text: `Upgrade boto3 in the training's environment to ${proving} or later, which sends a checksum.` }
+        : tells
+          ? {
+              text: 'Have boto3 send a checksum.',
+              commands: ['export AWS_REQUEST_CHECKSUM_CALCULATION=when_supported'],
+            }
+          : accepted('none') || accepted('content-md5')
+            ? { text: 'Set this for the training process.', commands: [required] }
+            : { text: 'Upgrade the store, or take away what stands before it and changes requests.' }
+      const says = `${bucket.uri} refuses ${words[mode]}, which is what ${older ? `boto3 ${boto3} sends` : tells ? 'boto3 sends with AWS_REQUEST_CHECKSUM_CALCULATION=when_required' : `boto3 ${boto3 ?? '1.36 and later'} sends`} over ${secure ? 'https' : 'http'}: ${why}`
       // Canaries carry a checksum of their own, so that they may get through where boto3 does not.
       yield {
         kind: 'limit',
