@@ -91,6 +91,7 @@ export const runCell = async (cell: Cell, site: RunningSite, shared: Shared, upl
       })
       const uri = result.files[name]
       const stored = uri === undefined ? undefined : await site.stored(uri)
+      await site.clear(experiment.id)
       return { ...result, arrived: result.ok && stored === bytes }
     }
     const happened = await upload(cell.size)

@@ -65,6 +65,8 @@ export interface RunningSite {
   /** Names of canaries and of open uploads of canaries in the store, below an experiment of this id. */
   canaries(experiment: string): Promise<readonly string[]>
   newExperiment(): Promise<{ id: string; name: string }>
+  /** Makes room again on a small disk: takes away what an experiment has stored there. */
+  clear(experiment: string): Promise<void>
   /** Resolves when the server has ended what it still brings to its store for clients that have given up. */
   quiet(): Promise<void>
 }
@@ -150,6 +152,7 @@ export const startSite = async (site: Site, shared: Shared, stack: Stack): Promi
       env: {},
       newExperiment: () => newExperiment(server),
       quiet: async () => {},
+      clear: (experiment) => removeDir(join(destination, experiment)),
       stored: async (uri) => {
         const size = await stat(join(destination, pathOf(uri))).then(
           (found) => found.size,
@@ -199,6 +202,7 @@ export const startSite = async (site: Site, shared: Shared, stack: Stack): Promi
     env: site.direct ? own : {},
     newExperiment: () => newExperiment(server),
     quiet: () => quiet(relay.sent),
+    clear: async () => {},
     stored: async (uri) => {
       const key = site.direct ? uri.slice(`s3://${bucket}/`.length) : `mlflow/${pathOf(uri)}`
       const found = await sdk.send(new HeadObjectCommand({ Bucket: bucket, Key: key })).catch(() => undefined)
