@@ -142,7 +142,10 @@ export interface Finding<F extends Facts = Facts> {
   /** Lowers the check's own severity for this finding; it can never raise it. */
   readonly severity?: Severity
   readonly remedy: Remedy
-  /** Names of needs that cannot be opened as long as this is so: checks that they block point here and do not say it again. */
+  /**
+   * Names of needs that cannot be opened as long as this is so: checks that they block point here and do not say it again.
+   * Needs of a target are then not even tried.
+   */
   readonly stops?: readonly string[]
   /** Present when `repair` can act on it. */
   readonly wants?: readonly Want[]

@@ -48,6 +48,18 @@ const closingMs = { interrupted: 10_000, usual: 60_000 }
 /** The need that first could not be opened, of each trouble. */
 const failedNeed = new WeakMap<Trouble, string>()
 
+/** What a finding of this target rules out is not tried: each try would be refused after all its retries. */
+const stoppedBy = (id: string, need: string): Trouble => {
+  const trouble = new Trouble({
+    kind: 'unsupported',
+    what: `cannot look at ${need}`,
+    why: `${id} found why`,
+    todo: 'Mend that first',
+  })
+  failedNeed.set(trouble, need)
+  return trouble
+}
+
 /** One lifetime of opened needs: the whole run, or one target within it. */
 export class Scope<Context> {
   readonly #openers: ReadonlyMap<string, Opener<Context>>
@@ -76,7 +88,8 @@ export class Scope<Context> {
     const present = this.#opened.get(need.name)
     if (present) return present
     if (need.scope === 'run' && this.#parent) return this.#parent.open(need, progress)
-    const opening = this.#begin(need, progress)
+    const by = need.scope === 'target' ? this.#stopped.get(need.name) : undefined
+    const opening = by === undefined ? this.#begin(need, progress) : Promise.reject(stoppedBy(by, need.name))
     this.#opened.set(need.name, opening)
     return opening
   }

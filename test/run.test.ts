@@ -104,6 +104,21 @@ test('a check that is blocked for the reason that a finding gave points to it', 
   expect(outcome.checks.map(({ blockedBy }) => blockedBy)).toEqual([undefined, undefined, 'host/made'])
 })
 
+test('what a finding rules out for a target is not even tried', async () => {
+  const below = need<string>()({ name: 'below', touches: 'writes', scope: 'target', facts: {} })
+  let tried = 0
+  const opens = opener<undefined, string, Record<never, never>>(below, async () => {
+    tried += 1
+    return { value: '' }
+  })
+  const tells = made(async function* () {
+    yield { ...finding(), stops: [below.name] }
+  })
+  const { outcome } = await run([tells, made(async function* () {}, { needs: [below] })], [opens])
+  expect(tried).toBe(0)
+  expect(outcome.checks[1]).toMatchObject({ state: 'blocked', blockedBy: 'host/made' })
+})
+
 test('a want that fails blocks nothing', async () => {
   const opens = opener<undefined, string, { size: 'bytes' }>(thing, () => Promise.reject(new NotApplicable('none')))
   const { outcome } = await run([made(async function* () {}, { wants: [thing] })], [opens])
