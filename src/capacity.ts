@@ -1,10 +1,10 @@
 /** The question turned round: the largest file and the largest model that will get through. Asks the forecast, and nothing else. */
 import { type ForecastOptions, forecast } from './forecast.ts'
-import { routeFor } from './mlflow/route.ts'
+import { type Route, routeFor } from './mlflow/route.ts'
 import type { PlannedUpload } from './needs/declarations.ts'
 import type { Capacity, ForecastRow, Reach } from './report.ts'
 
-type Known = Omit<ForecastOptions, 'plan'> & { readonly as: PlannedUpload['as'] }
+type Known = Omit<ForecastOptions, 'plan' | 'route'> & { readonly route: Route; readonly as: PlannedUpload['as'] }
 
 /** 50,000 GiB: what AWS takes as one object since December 2025, and more than any other store. */
 const top = 50_000 * 2 ** 30

@@ -13,7 +13,8 @@ import { bytes, duration, exactBytes } from './words.ts'
 
 export interface ForecastOptions {
   readonly plan: PlannedUpload
-  readonly route: Route
+  /** Absent where the way of the files could not be found out, such as behind a server that does not answer. */
+  readonly route?: Route
   readonly limits: readonly Limit[]
   readonly transfers?: ReadonlyMap<RouteKind, Transfer>
   /** `--training-time` in milliseconds. */
@@ -31,7 +32,8 @@ const margin = 0.15
 /** A request that arrives with a smaller chance than this is a risk. */
 const likely = 0.95
 
-const applies = (limit: Limit, route: RouteKind): boolean => limit.routes === undefined || limit.routes.includes(route)
+const applies = ({ routes }: Limit, route: RouteKind | undefined): boolean =>
+  routes === undefined || (route !== undefined && routes.includes(route))
 
 /** Hops whose limits a canary of the full size has met already. */
 const met = (limit: Limit): boolean => limit.scope !== 'total' && limit.hop !== 'host' && limit.hop !== 'client'
@@ -46,16 +48,16 @@ interface Whole {
 const weighed = (
   limit: Limit,
   file: PlannedFile,
-  kind: RouteKind,
+  kind: RouteKind | undefined,
   whole: Whole,
   took: Estimate | undefined,
-  r: Route,
+  r: Route | undefined,
   tries: readonly TransferTry[],
 ): number | undefined => {
   if ('bytes' in limit.max) {
     if (limit.scope === 'total') return whole.bytes
     // A request carries the whole file, except on the routes that cut it into parts.
-    if (limit.scope === 'request' && kind === 'signed-parts') return Math.min(file.bytes, r.multipartChunk)
+    if (limit.scope === 'request' && kind === 'signed-parts' && r) return Math.min(file.bytes, r.multipartChunk)
     return file.bytes
   }
   if (limit.scope === 'total') return whole.ms
@@ -125,8 +127,11 @@ const maxInWords = (limit: Limit): string =>
 
 export const forecast = (options: ForecastOptions): ForecastRow[] => {
   const { plan, route, limits, transfers } = options
+  const kindOf = (file: PlannedFile): RouteKind | undefined => route && routeFor(route, file.bytes)
+  const transferOf = (kind: RouteKind | undefined): Transfer | undefined =>
+    kind === undefined ? undefined : transfers?.get(kind)
   const estimates = plan.files.map((file) => {
-    const transfer = transfers?.get(routeFor(route, file.bytes))
+    const transfer = transferOf(kindOf(file))
     return transfer && estimate(transfer, file.bytes)
   })
   // MLflow sends one file after the other.
@@ -134,13 +139,19 @@ export const forecast = (options: ForecastOptions): ForecastRow[] => {
   const whole: Whole = { bytes: plan.total, ms: (options.trainingMs ?? 0) + sending }
   return plan.files.map((file, index): ForecastRow => {
     const took = estimates[index]
-    const kind = routeFor(route, file.bytes)
+    const kind = kindOf(file)
+    const transfer = transferOf(kind)
     const seconds = took && Number(((took.bodyMs + took.answerMs) / 1000).toPrecision(3))
-    const row = { path: file.path, bytes: file.bytes, route: kind, ...(seconds !== undefined && { seconds }) }
+    const row = {
+      path: file.path,
+      bytes: file.bytes,
+      ...(kind !== undefined && { route: kind }),
+      ...(seconds !== undefined && { seconds }),
+    }
     const [first] = limits
       .filter((limit) => applies(limit, kind) && !(took?.tried === true && met(limit)))
       .flatMap((limit): Broken[] => {
-        const tries = transfers?.get(kind)?.tries ?? []
+        const tries = transfer?.tries ?? []
         const value = weighed(limit, file, kind, whole, took, route, tries)
         const how = value === undefined ? undefined : breaks(limit, value, took)
         return value === undefined || how === undefined ? [] : [{ limit, value, how, explains: explains(limit, tries) }]
@@ -149,7 +160,7 @@ export const forecast = (options: ForecastOptions): ForecastRow[] => {
     if (first) {
       const { limit, value } = first
       // A measured limit that a smaller canary ran into needs no prediction.
-      const how = limit.basis === 'measured' && failedBelow(transfers?.get(kind), file, took) ? 'surely' : first.how
+      const how = limit.basis === 'measured' && failedBelow(transfer, file, took) ? 'surely' : first.how
       const unit: 'bytes' | 'ms' = 'bytes' in limit.max ? 'bytes' : 'ms'
       return {
         ...row,
@@ -160,7 +171,6 @@ export const forecast = (options: ForecastOptions): ForecastRow[] => {
         remedy: limit.remedy(unit === 'ms' ? Math.ceil(value * 1.25) : value),
       }
     }
-    const transfer = transfers?.get(kind)
     return { ...row, ...unlimited(file, kind, took, transfer, options) }
   })
 }
@@ -176,7 +186,7 @@ const failedBelow = (
 /** No limit that was found stands in the way. */
 const unlimited = (
   file: PlannedFile,
-  kind: RouteKind,
+  kind: RouteKind | undefined,
   took: Estimate | undefined,
   transfer: Transfer | undefined,
   { unjudged, hidden, unknown }: ForecastOptions,
@@ -188,6 +198,9 @@ const unlimited = (
       hop: 'network',
       because: `a canary of ${exactBytes(failed.bytes)} did not get through: ${failed.failed.why}`,
     }
+  }
+  if (kind === undefined) {
+    return { verdict: 'unknown', because: 'which way it would take is not known, since not every check could look' }
   }
   if (unknown.length > 0) {
     return {

@@ -46,7 +46,8 @@ export type Verdict = 'passes' | 'fails' | 'at-risk' | 'unknown'
 export interface ForecastRow {
   readonly path: string
   readonly bytes: number
-  readonly route: RouteKind
+  /** Absent where it could not be found out. */
+  readonly route?: RouteKind
   /** Expected duration in seconds; absent while no rate was measured. */
   readonly seconds?: number
   readonly verdict: Verdict

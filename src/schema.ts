@@ -93,11 +93,11 @@ const forecastRow = object(
   {
     path: text,
     bytes: amount,
-    route: oneOf(routes),
     verdict: oneOf(['passes', 'fails', 'at-risk', 'unknown']),
     because: text,
   },
   {
+    route: oneOf(routes),
     seconds: amount,
     hop: oneOf(hops),
     limit: object({ setting: text, max: amount, unit: oneOf(['bytes', 'ms']) }),

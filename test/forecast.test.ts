@@ -98,6 +98,15 @@ test('what is unknown says why: the checks that were blocked, else what is not m
   expect(because([])).toMatch(/^it fits under every size limit that was found, but no canary was sent on this route/)
 })
 
+test('without a route a file is unknown, unless this machine itself has no room for it', () => {
+  const temp = limit(GiB, { hop: 'host', scope: 'total', setting: 'TMPDIR' })
+  const body = limit(MiB, { routes: ['proxied-put'] })
+  const on = (limits: Limit[]) => forecast({ plan, limits, unknown: ['network/transfer'] })[0]
+  expect(on([body])).toMatchObject({ verdict: 'unknown', because: expect.stringMatching(/^which way it would take/) })
+  expect(on([body])).not.toHaveProperty('route')
+  expect(on([body, temp])).toMatchObject({ verdict: 'fails', limit: { setting: 'TMPDIR' } })
+})
+
 test('a blocked check does not hide a limit that was measured', () => {
   const rows = forecast({ plan, route: singlePut, limits: [limit(MiB)], unknown: ['host/memory'] })
   expect(rows[0]).toMatchObject({ verdict: 'fails' })

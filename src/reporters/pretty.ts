@@ -122,7 +122,7 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
     const { path, verdict, because, route, remedy } = first
     const size = bytes(same.reduce((sum, entry) => sum + entry.bytes, 0))
     const what = same.length === 1 ? `${line(path)}, ${size}` : `${count(same.length, 'file')}, ${size} in all`
-    say(`  ${verdicts[verdict]} ${what} by ${route}: ${paint.bold(verdict)}`)
+    say(`  ${verdicts[verdict]} ${what}${route === undefined ? '' : ` by ${route}`}: ${paint.bold(verdict)}`)
     say(`    ${line(because)}`)
     if (remedy) remedyLines(remedy, '    ')
   }
