@@ -11,6 +11,8 @@ export interface Seen {
   readonly part: number | undefined
   /** The store's answer; undefined while it has not come. */
   status: number | undefined
+  /** Of the body, as far as it came. */
+  bytes: number
 }
 
 /** What may be done to a request: nothing, one bit of its body flipped, its answer kept back, or the connection cut. */
@@ -58,12 +60,16 @@ export const watchingProxy = async (endpoint: string): Promise<WatchingProxy> =>
       url: incoming.url ?? '',
       ...callOf(incoming),
       status: undefined,
+      bytes: 0,
     }
     seen.push(note)
     const meddling = await proxy.meddle(note)
     const chunks: Buffer[] = []
     // A client that dies in mid-body never reaches the store.
-    for await (const chunk of incoming) chunks.push(chunk as Buffer)
+    for await (const chunk of incoming) {
+      chunks.push(chunk as Buffer)
+      note.bytes += (chunk as Buffer).length
+    }
     const body = Buffer.concat(chunks)
     if (meddling === 'cut') {
       incoming.socket.destroy()
