@@ -73,13 +73,14 @@ const once = async (
   const parts = Math.max(1, Math.ceil(bytes / partSize))
   const began = performance.now()
   let sent = 0
-  let stallMs = 0
+  let failedMs: number | undefined
   let held: Awaited<ReturnType<PartsTransferOptions['begin']>> | undefined
   const done = (more: Partial<TransferTry> = {}): TransferTry => ({
     bytes,
     parts,
     bodyMs: performance.now() - began,
-    stallMs,
+    // Parts are watched as wholes: how long one takes says nothing about a pause in it.
+    stallMs: 0,
     ...more,
   })
   try {
@@ -87,23 +88,29 @@ const once = async (
     const { upload } = held
     let next = 1
     const worker = async (): Promise<void> => {
-      for (let number = next++; number <= parts; number = next++) {
+      for (let number = next++; number <= parts && failedMs === undefined; number = next++) {
         const size = number < parts ? partSize : bytes - (parts - 1) * partSize
         const body = content.subarray(0, size)
-        const start = performance.now()
-        await upload.send(number, body, crc32(body), signal)
-        stallMs = Math.max(stallMs, performance.now() - start)
+        try {
+          await upload.send(number, body, crc32(body), signal)
+        } catch (error) {
+          failedMs ??= performance.now() - began
+          throw error
+        }
         sent += size
       }
     }
-    await Promise.all(Array.from({ length: Math.min(threads, parts) }, worker))
+    // A part that is still on its way when the upload is aborted may stay in the store, so all are waited for.
+    const ends = await Promise.allSettled(Array.from({ length: Math.min(threads, parts) }, worker))
+    const failure = ends.find((end) => end.status === 'rejected')
+    if (failure) throw failure.reason
     return done()
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof Trouble)) throw error
     const { status, why } = error
     const how = status === undefined ? 'closed' : 'status'
-    const afterMs = performance.now() - began
+    const afterMs = failedMs ?? performance.now() - began
     const by = store.kind === 'folder' ? {} : { by: 'the store' }
     return done({
       failed: { how, during: 'body', afterMs, sentBytes: sent, why, ...by, ...(status !== undefined && { status }) },

@@ -1,0 +1,54 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { Trouble } from '../../src/errors.ts'
+import { partsTransfer } from '../../src/probes/parts-transfer.ts'
+import type { Store } from '../../src/stores/store.ts'
+
+// The store is a stand-in; real ones are in the lab's tests.
+
+const MiB = 2 ** 20
+const lost = () =>
+  new Trouble({ kind: 'unreachable', what: 'cannot send a part', why: 'the connection broke', todo: 'Try again' })
+
+const against = async (send: (number: number) => Promise<void>) => {
+  const flying = new Set<number>()
+  const atEnd: number[] = []
+  const result = await partsTransfer({ kind: 's3' } as Store, {
+    partSize: MiB,
+    threads: 4,
+    budget: 8 * MiB,
+    planned: [4 * MiB],
+    timeMs: 60_000,
+    signal: new AbortController().signal,
+    progress: () => {},
+    begin: async () => ({
+      upload: {
+        id: 'u',
+        path: 'p',
+        parts: () => undefined,
+        async send(number: number) {
+          flying.add(number)
+          await send(number).finally(() => flying.delete(number))
+        },
+      } as never,
+      async end() {
+        atEnd.push(flying.size)
+      },
+    }),
+  })
+  return { ...result, atEnd }
+}
+
+test('a mocked store that takes long for each part does not stall', async () => {
+  const { tries } = await against(() => pause(30))
+  expect(tries.map(({ stallMs }) => stallMs)).toEqual(tries.map(() => 0))
+})
+
+test('a mocked upload of which a part is lost is aborted once no part is on its way any more', async () => {
+  const { tries, atEnd } = await against(async (number) => {
+    if (number === 2) throw lost()
+    await pause(30)
+  })
+  expect(tries.at(-1)?.failed).toMatchObject({ how: 'closed', why: 'the connection broke' })
+  expect(atEnd).toEqual(tries.map(() => 0))
+})
