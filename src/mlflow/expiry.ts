@@ -47,8 +47,11 @@ export const jwtExpiry = (token: string): number | undefined => {
   const [, payload, signature, ...more] = token.trim().split('.')
   if (payload === undefined || signature === undefined || more.length > 0) return undefined
   const exp = field(Buffer.from(payload, 'base64url').toString('utf8'), 'exp')
-  return typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined
+  return typeof exp === 'number' && Math.abs(exp * 1000) <= lastDate ? exp * 1000 : undefined
 }
+
+/** Milliseconds since the epoch; no date lies beyond it (ECMA-262, Time Values). Tokens that are meant never to end say such things. */
+const lastDate = 8.64e15
 
 /** In the order of botocore's credential chain: the first that is there is taken. */
 function* awsLogin(env: Environment, home: string): Generator<Expiring> {

@@ -27,6 +27,7 @@ const found = (env: Record<string, string>, auth: Auth = {}) =>
 test.each([
   [{ exp: at / 1000 }, at],
   [{ exp: 'soon' }, undefined],
+  [{ exp: 2 ** 63 }, undefined],
   [{}, undefined],
   [null, undefined],
 ])('a token with %j', (payload, expected) => {
