@@ -214,7 +214,8 @@ const unlimited = (
   if (unjudged !== undefined && kind === 'proxied-put') {
     return { verdict: 'unknown', because: `${unjudged}, and no canary above ${bytes(took.largest)} was sent` }
   }
-  const chance = survival(transfer, file.bytes)
+  // botocore sends a lost part again, four times unless told (its retry mode "legacy").
+  const chance = kind === 'store-multipart' ? 1 : survival(transfer, file.bytes)
   const beyond =
     hidden === true && kind === 'proxied-put' ? ', above which nothing shows of what stands behind the first proxy' : ''
   const extrapolated = `expected ${times}, by canaries of up to ${bytes(took.largest)}${beyond}`

@@ -222,6 +222,15 @@ test('accidents on the way make the chance that one request of this size survive
   expect(file(100e6, { transfers })?.because).toContain('17 %')
 })
 
+test('accidents put no file at risk where the client sends lost parts again', () => {
+  const parts = { parts: 4 }
+  const tries = [passed(8e6), refused(16e6, { sentBytes: 4e6 }), passed(16e6)].map((one) => ({ ...one, ...parts }))
+  const on = (kind: RouteKind, route: typeof toS3) =>
+    forecast({ plan: planned('log_artifact', 20 * GiB), route, limits: [], transfers: by(kind, tries), unknown: [] })[0]
+  expect(on('store-multipart', toS3)?.verdict).toBe('passes')
+  expect(on('signed-parts', signedParts)?.verdict).toBe('at-risk')
+})
+
 test('a limit on pauses is met where a canary was cut after just such a silence, or paused as long itself', () => {
   const idle = (ms: number) => limit(0, { scope: 'idle', max: { ms }, setting: 'client_body_timeout' })
   const cut = refused(600_000, { afterMs: 2400, silentMs: 2010 })
