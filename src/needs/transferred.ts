@@ -13,7 +13,18 @@ import type { Transfer } from '../probes/types.ts'
 import { join } from '../stores/path.ts'
 import type { Store } from '../stores/store.ts'
 import { keeper, type ProxiedPlace, proxiedPlace } from './canaries.ts'
-import { access, bodyLimit, leftovers, memory, route, server, settings, store, transfers } from './declarations.ts'
+import {
+  access,
+  bodyLimit,
+  leftovers,
+  memory,
+  multipartCanary,
+  route,
+  server,
+  settings,
+  store,
+  transfers,
+} from './declarations.ts'
 import type { Needed } from './needed.ts'
 import { type Opening, opener } from './opener.ts'
 
@@ -194,6 +205,8 @@ const inParts = async (opening: Opening<Needed>, by: Route, kind: RouteKind, sha
     if (signed.route !== 'signed-parts') throw new NotApplicable('the server signs no parts')
     through = signed
   } else through = await open(store)
+  const unabortable = await notAborted(open, kind)
+  if (unabortable !== undefined) return { tries: [], objection: unabortable }
   const { processors } = await open(memory)
   const { upload } = keeper(opening)
   const time = (await through.now(signal).catch(ifTrouble)) ?? Date.now()
@@ -206,6 +219,16 @@ const inParts = async (opening: Opening<Needed>, by: Route, kind: RouteKind, sha
     signal,
     progress,
   })
+}
+
+/** Why nothing large may be begun: the tiny upload that was tried in the same way could not be aborted. */
+const notAborted = async (open: Opening<Needed>['open'], kind: RouteKind): Promise<string | undefined> => {
+  // With one's own credentials for the store behind a server, the tiny one says nothing about the server's.
+  const opened = await open(store).catch(ifTrouble)
+  if ((kind === 'signed-parts') !== (opened?.kind === 'proxied')) return undefined
+  const tried = await open(multipartCanary).catch(ifTrouble)
+  const trouble = tried?.steps.find(({ step }) => step === 'abort')?.trouble
+  return trouble && `an upload that is begun here cannot be aborted (${trouble.why})`
 }
 
 const ifTrouble = (error: unknown): undefined => {
