@@ -57,6 +57,9 @@ export const partsTransfer = async (store: Store, options: PartsTransferOptions)
     if (bytes < smallest || bytes < last.bytes * 1.2) continue
     last = await send(bytes)
   }
+  // What refuses a part for its size takes a small one.
+  const { failed: refusal, bytes: refused } = first
+  if (refusal?.status !== undefined && refused > smallest && left >= smallest + refused) await send(smallest)
   // Once more, to tell what always fails from an accident.
   if (last.failed !== undefined && left >= last.bytes) await send(last.bytes)
   const good = tries.filter(({ failed }) => failed === undefined)

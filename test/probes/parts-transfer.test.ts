@@ -10,7 +10,7 @@ const MiB = 2 ** 20
 const lost = () =>
   new Trouble({ kind: 'unreachable', what: 'cannot send a part', why: 'the connection broke', todo: 'Try again' })
 
-const against = async (send: (number: number) => Promise<void>) => {
+const against = async (send: (number: number, bytes: Uint8Array) => Promise<void>) => {
   const flying = new Set<number>()
   const atEnd: number[] = []
   const result = await partsTransfer({ kind: 's3' } as Store, {
@@ -26,9 +26,9 @@ const against = async (send: (number: number) => Promise<void>) => {
         id: 'u',
         path: 'p',
         parts: () => undefined,
-        async send(number: number) {
+        async send(number: number, bytes: Uint8Array) {
           flying.add(number)
-          await send(number).finally(() => flying.delete(number))
+          await send(number, bytes).finally(() => flying.delete(number))
         },
       } as never,
       async end() {
@@ -51,4 +51,17 @@ test('a mocked upload of which a part is lost is aborted once no part is on its 
   })
   expect(tries.at(-1)?.failed).toMatchObject({ how: 'closed', why: 'the connection broke' })
   expect(atEnd).toEqual(tries.map(() => 0))
+})
+
+test('a mocked store that refuses parts for their size takes a small one', async () => {
+  const { tries } = await against(async (_, { length }) => {
+    if (length <= 500_000) return
+    const status = 413
+    throw new Trouble({ kind: 'too-large', what: 'cannot send', why: 'too large', todo: 'Send less', status })
+  })
+  expect(tries.map(({ bytes, failed }) => [bytes, failed?.status])).toEqual([
+    [MiB, 413],
+    [65_536, undefined],
+    [MiB, 413],
+  ])
 })
