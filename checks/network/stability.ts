@@ -29,13 +29,17 @@ export default defineCheck({
       const sent = tries.reduce((sum, one) => sum + (one.failed?.sentBytes ?? one.bytes), 0)
       const stall = Math.round(tries.reduce((most, { stallMs }) => Math.max(most, stallMs), 0))
       if (broken > 0) {
-        const chance = plan && sent > 0 && !again ? Math.exp((-plan.largest * broken) / sent) : undefined
+        const inParts = (size: number): boolean => route.multipart && size >= route.multipartMinimum
+        const largest = plan?.files
+          .filter((file) => !route.proxied || inParts(file.bytes) === (kind === 'signed-parts'))
+          .reduce((most, file) => Math.max(most, file.bytes), 0)
+        const chance = largest && sent > 0 && !again ? Math.exp((-largest * broken) / sent) : undefined
         const survives = chance === undefined ? undefined : `${Math.round(chance * 100)} %`
         yield {
           kind: 'finding',
           at: route.firstHop,
           ...(again && { severity: 'info' as const }),
-          says: `${count(broken, 'canary', 'canaries')} of ${tries.length} broke off by accident within ${bytes(sent)}${again ? '; boto3 sends a lost part again, up to four times unless AWS_MAX_ATTEMPTS says otherwise' : ''}${survives === undefined || plan === undefined ? '' : `; a request of ${bytes(plan.largest)} then arrives unbroken with a chance of ${survives}, while parts that are sent again when they are lost all arrive`}`,
+          says: `${count(broken, 'canary', 'canaries')} of ${tries.length} broke off by accident within ${bytes(sent)}${again ? '; boto3 sends a lost part again, up to four times unless AWS_MAX_ATTEMPTS says otherwise' : ''}${survives === undefined ? '' : `; a request of ${bytes(largest ?? 0)} then arrives unbroken with a chance of ${survives}, while parts that are sent again when they are lost all arrive`}`,
           facts: { broken, sent, stall, ...(survives !== undefined && { survives }) },
           remedy: {
             text: 'Upload over a steadier line, or put the files back with repair, which sends lost parts again and keeps the others.',
