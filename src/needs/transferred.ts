@@ -16,6 +16,7 @@ import { keeper, type ProxiedPlace, proxiedPlace } from './canaries.ts'
 import {
   access,
   bodyLimit,
+  bucketSettings,
   leftovers,
   memory,
   multipartCanary,
@@ -89,6 +90,10 @@ const whole = async (opening: Opening<Needed>, by: Route, share: Share): Promise
   // Asked before anything is written: who may not delete must not write.
   const may = await open(access).catch(ifTrouble)
   if (may?.remove === false) return { tries: [], objection: 'this login may not delete what it writes' }
+  // Older servers tell nothing of versions; who has credentials for the bucket behind one can ask it.
+  const bucket = await open(bucketSettings).catch(ifTrouble)
+  const versioning = bucket?.versioning
+  if (versioning && 'told' in versioning && versioning.told !== 'off') return { tries: [], objection: keepsVersions }
   const barred = await place.remove(name(Date.now()), signal).catch((error) => withoutStore(error, place, signal))
   if (barred !== undefined) return { tries: [], barred }
   const stored = await anyFile(place, signal)
@@ -148,6 +153,8 @@ const withoutStore = async (error: unknown, place: ProxiedPlace, signal: AbortSi
   return `the server answered ${removal} when a file was to be removed, and ${listing} when files were to be listed`
 }
 
+const keepsVersions = 'the bucket keeps versions of what is deleted'
+
 /** Folders that are looked into for a file; a run's lie two or three below an experiment's. */
 const mostLooks = 12
 
@@ -186,7 +193,7 @@ const versioned = async (
     const answer = await signed.range(url, plain, 0, 1, { what: `cannot ${what}`, signal })
     const version = answer.header('x-amz-version-id')
     if (answer.header('x-amz-object-lock-mode') !== undefined) return 'the bucket locks its objects'
-    return version !== undefined && version !== 'null' ? 'the bucket keeps versions of what is deleted' : undefined
+    return version !== undefined && version !== 'null' ? keepsVersions : undefined
   } catch (error) {
     // The store may be out of reach from here; nothing then speaks against it.
     return ifTrouble(error)

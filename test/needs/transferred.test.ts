@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { MiB, machine } from '../../fixtures/host/values.ts'
-import { toS3 } from '../../fixtures/server/routes.ts'
-import { canary, settingsOf, trouble } from '../../fixtures/store/values.ts'
+import { singlePut, toS3 } from '../../fixtures/server/routes.ts'
+import { bucket, canary, settingsOf, trouble } from '../../fixtures/store/values.ts'
 import type { Facts, Need } from '../../src/check.ts'
 import { NotApplicable } from '../../src/errors.ts'
 import { transfersOpener } from '../../src/needs/transferred.ts'
@@ -19,25 +19,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(dir, { recursive: true, force: true }))
 
-/** What the direct route measures on a folder that stands in for a bucket. */
-const look = async (multipartCanary: MultipartCanary) => {
-  const folder = await folderStore(join(dir, 'store'), 'test')
-  let begun = 0
-  const store: Store = {
-    ...folder,
-    kind: 's3',
-    openUpload(...args) {
-      begun += 1
-      return folder.openUpload(...args)
-    },
-  }
-  const values: Record<string, unknown> = {
-    route: toS3,
-    store,
-    memory: machine,
-    settings: settingsOf(),
-    multipartCanary,
-  }
+const measured = async (values: Readonly<Record<string, unknown>>): Promise<ReadonlyMap<string, Transfer>> => {
   const { value } = await transfersOpener.open({
     context: {
       host: { env: { USER: 'me' }, cwd: dir, home: dir, platform: 'linux', ask: undefined },
@@ -53,7 +35,23 @@ const look = async (multipartCanary: MultipartCanary) => {
     progress: () => {},
     onClose: () => {},
   })
-  return { ...(value as ReadonlyMap<string, Transfer>).get('store-multipart'), begun }
+  return value as ReadonlyMap<string, Transfer>
+}
+
+/** What the direct route measures on a folder that stands in for a bucket. */
+const look = async (multipartCanary: MultipartCanary) => {
+  const folder = await folderStore(join(dir, 'store'), 'test')
+  let begun = 0
+  const store: Store = {
+    ...folder,
+    kind: 's3',
+    openUpload(...args) {
+      begun += 1
+      return folder.openUpload(...args)
+    },
+  }
+  const values = { route: toS3, store, memory: machine, settings: settingsOf(), multipartCanary }
+  return { ...(await measured(values)).get('store-multipart'), begun }
 }
 
 test('nothing large is begun where the tiny upload could not be aborted', async () => {
@@ -61,4 +59,20 @@ test('nothing large is begun where the tiny upload could not be aborted', async 
   expect({ tries, begun }).toEqual({ tries: [], begun: 0 })
   expect(objection).toMatch(/cannot be aborted/)
   expect((await look(canary({}))).tries?.length).toBeGreaterThan(0)
+})
+
+test('nothing is written through a server whose bucket keeps versions, as its own settings say', async () => {
+  const refusing = async () => {
+    throw new Error('nothing is to be asked')
+  }
+  const server = { uri: 'https://mlflow.example.org', info: {}, headers: {}, text: refusing, call: refusing }
+  const on = (told: 'enabled' | 'suspended') => {
+    const bucketSettings = { ...bucket, versioning: { told } }
+    return measured({ route: singlePut, server, settings: settingsOf(), bucketSettings })
+  }
+  for (const told of ['enabled', 'suspended'] as const)
+    expect((await on(told)).get('proxied-put')).toEqual({
+      tries: [],
+      objection: 'the bucket keeps versions of what is deleted',
+    })
 })
