@@ -46,6 +46,12 @@ test('a file above a measured limit fails, and one of exactly its size does not'
   expect(on(20 * GiB)).toMatchObject({ verdict: 'unknown' })
 })
 
+test('where no file gets through, an empty one does not either', () => {
+  const none = limit(0, { scope: 'file', setting: 'permission to write' })
+  const rows = forecast({ plan: planned('log_model', MiB, 0), route: singlePut, limits: [none], unknown: [] })
+  expect(rows.map(({ verdict }) => verdict)).toEqual(['fails', 'fails'])
+})
+
 test('an assumed limit only puts a file at risk', () => {
   const limits = [limit(MiB, { basis: 'assumed' })]
   expect(forecast({ plan, route: singlePut, limits, unknown: [] }).map(({ verdict }) => verdict)).toEqual([
