@@ -25,6 +25,8 @@ export interface PartsTransferOptions {
 
 /** Below this a canary is all fixed cost; in bytes. */
 const smallest = 64 * 1024
+/** Halvings from a part of boto3's 8 MiB to a figure that is right to `smallest`. */
+const closingSteps = 7
 
 /**
  * Uploads in parts, as the MLflow client sends them, begun and never completed: no object is ever written. One small and
@@ -57,9 +59,18 @@ export const partsTransfer = async (store: Store, options: PartsTransferOptions)
     if (bytes < smallest || bytes < last.bytes * 1.2) continue
     last = await send(bytes)
   }
-  // What refuses a part for its size takes a small one.
+  // What refuses a part for its size takes a small one, and up to which size is closed in on.
   const { failed: refusal, bytes: refused } = first
-  if (refusal?.status !== undefined && refused > smallest && left >= smallest + refused) await send(smallest)
+  if (refusal?.status !== undefined && refused > smallest && left >= smallest + refused) {
+    let passes = (await send(smallest)).failed === undefined ? smallest : undefined
+    let fails = refused
+    for (let step = 0; passes !== undefined && refusal.status === 413 && step < closingSteps; step += 1) {
+      const bytes = passes + Math.floor((fails - passes) / 2)
+      if (bytes > left - refused || performance.now() >= until) break
+      if ((await send(bytes)).failed === undefined) passes = bytes
+      else fails = bytes
+    }
+  }
   // Once more, to tell what always fails from an accident.
   if (last.failed !== undefined && left >= last.bytes) await send(last.bytes)
   const good = tries.filter(({ failed }) => failed === undefined)
