@@ -86,7 +86,11 @@ const maxOf = (limit: Limit): number => ('bytes' in limit.max ? limit.max.bytes 
 /** Whether the file breaks the limit: surely, perhaps, or not. Sizes are exact, predicted times are not. */
 const breaks = (limit: Limit, value: number, took: Estimate | undefined): 'surely' | 'perhaps' | undefined => {
   const max = maxOf(limit)
-  if ('bytes' in limit.max) return value > max ? (limit.basis === 'measured' ? 'surely' : 'perhaps') : undefined
+  if ('bytes' in limit.max) {
+    // Where no file gets through at all, an empty one does not either.
+    const broken = value > max || (max === 0 && limit.scope === 'file')
+    return broken ? (limit.basis === 'measured' ? 'surely' : 'perhaps') : undefined
+  }
   if (value <= max * (1 - margin)) return undefined
   const sure = limit.basis === 'measured' && value > max * (1 + margin)
   return sure && !(took?.blurred === true && limit.scope === 'answer') ? 'surely' : 'perhaps'
@@ -227,7 +231,8 @@ const unlimited = (
   if (unjudged !== undefined && kind === 'proxied-put') {
     return { verdict: 'unknown', because: `${unjudged}, and no canary above ${bytes(took.largest)} was sent` }
   }
-  const chance = survival(transfer, file.bytes)
+  // botocore sends a lost part again, four times unless told (its retry mode "legacy").
+  const chance = kind === 'store-multipart' ? 1 : survival(transfer, file.bytes)
   const beyond =
     hidden === true && kind === 'proxied-put' ? ', above which nothing shows of what stands behind the first proxy' : ''
   const extrapolated = `expected ${times}, by canaries of up to ${bytes(took.largest)}${beyond}`

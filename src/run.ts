@@ -169,7 +169,8 @@ export class Scope<Context> {
         failures.push(error)
       }
     }
-    return failures
+    // What several parts of a run see to is tried once, and its failure told once.
+    return [...new Set(failures)]
   }
 }
 

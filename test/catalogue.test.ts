@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { checks } from '../checks/index.ts'
 import { catalogue, docsOf, explained, unitsOf } from '../src/catalogue.ts'
+import { paced, transfers } from '../src/needs/declarations.ts'
 
 const root = new URL('../', import.meta.url)
 const ids = checks.map((check) => check.id)
@@ -14,6 +15,16 @@ test('every id is the path of its file, every file is registered, and no id stan
   const files = await readdir(new URL('checks/', root), { recursive: true })
   const paths = files.filter((file) => /^[^/]+\/[^/]+\.ts$/.test(file)).map((file) => file.replace(/\.ts$/, ''))
   expect([...ids].sort()).toEqual(paths.sort())
+})
+
+test('what is measured by writing is asked for after all that says whether it may be', () => {
+  const writing = [transfers.name, paced.name]
+  const stopping = ids.flatMap((id, at) => (['server/artifact-route', 'server/access'].includes(id) ? [at] : []))
+  const asking = checks.flatMap((check, at) =>
+    [...check.needs, ...check.wants].some(({ name }) => writing.includes(name as never)) ? [at] : [],
+  )
+  expect(stopping).toHaveLength(2)
+  expect(Math.min(...asking)).toBeGreaterThan(Math.max(...stopping))
 })
 
 test.each(ids)('%s has a healthy and a broken case', async (id) => {

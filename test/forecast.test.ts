@@ -46,6 +46,12 @@ test('a file above a measured limit fails, and one of exactly its size does not'
   expect(on(20 * GiB)).toMatchObject({ verdict: 'unknown' })
 })
 
+test('where no file gets through, an empty one does not either', () => {
+  const none = limit(0, { scope: 'file', setting: 'permission to write' })
+  const rows = forecast({ plan: planned('log_model', MiB, 0), route: singlePut, limits: [none], unknown: [] })
+  expect(rows.map(({ verdict }) => verdict)).toEqual(['fails', 'fails'])
+})
+
 test('an assumed limit only puts a file at risk', () => {
   const limits = [limit(MiB, { basis: 'assumed' })]
   expect(forecast({ plan, route: singlePut, limits, unknown: [] }).map(({ verdict }) => verdict)).toEqual([
@@ -229,6 +235,15 @@ test('accidents on the way make the chance that one request of this size survive
   // One break in 57 MB: exp(-100/57) = 17 %.
   expect(file(100e6, { transfers })).toMatchObject({ verdict: 'at-risk', hop: 'network' })
   expect(file(100e6, { transfers })?.because).toContain('17 %')
+})
+
+test('accidents put no file at risk where the client sends lost parts again', () => {
+  const parts = { parts: 4 }
+  const tries = [passed(8e6), refused(16e6, { sentBytes: 4e6 }), passed(16e6)].map((one) => ({ ...one, ...parts }))
+  const on = (kind: RouteKind, route: typeof toS3) =>
+    forecast({ plan: planned('log_artifact', 20 * GiB), route, limits: [], transfers: by(kind, tries), unknown: [] })[0]
+  expect(on('store-multipart', toS3)?.verdict).toBe('passes')
+  expect(on('signed-parts', signedParts)?.verdict).toBe('at-risk')
 })
 
 test('a limit on pauses is met where a canary was cut after just such a silence, or paused as long itself', () => {

@@ -203,6 +203,19 @@ test('a clean-up that fails is told and keeps no other from running', async () =
   expect(failures).toEqual([new Error('still there')])
 })
 
+test('what two undo and neither can is told once', async () => {
+  const failed = Promise.reject(new Error('it stays'))
+  const opener: Opener<undefined> = {
+    need: thing,
+    open: async ({ onClose }) => {
+      for (let i = 0; i < 2; i += 1) onClose(() => failed)
+      return { value: 'x' }
+    },
+  }
+  const { failures } = await run([made(async function* () {}, { needs: [thing] })], [opener])
+  expect(failures).toEqual([new Error('it stays')])
+})
+
 test('a need that never opens stops its check, blocks the others, and holds up neither the run nor its end', async () => {
   const hangs = opener<undefined, string, { size: 'bytes' }>(thing, () => new Promise(() => {}))
   const needs = made(async function* () {}, { needs: [thing] })

@@ -15,7 +15,7 @@ export default defineCheck({
   facts,
   explain: {
     measures:
-      'Reads when the logins end that MLflow would use: the `exp` of a JSON Web Token in MLFLOW_TRACKING_TOKEN or in the password, the end of a temporary AWS session (AWS_CREDENTIAL_EXPIRATION, or what login tools write into the profile), an SSO session without a refresh token, and a web identity token. Tokens are decoded, never verified and never shown. The forecast compares the time that is left with `--training-time` and the upload together. Keys that do not end, and logins that botocore renews by itself, are passed over.',
+      'Reads when the logins end that MLflow would use: the `exp` of a JSON Web Token in MLFLOW_TRACKING_TOKEN or in the password, the end of a temporary AWS session (AWS_CREDENTIAL_EXPIRATION, or what login tools write into the profile), an SSO session without a refresh token, and a web identity token, unless it is one that a kubelet renews. Tokens are decoded, never verified and never shown. The forecast compares the time that is left with `--training-time` and the upload together. Keys that do not end, and logins that botocore renews by itself, are passed over.',
     breaks:
       'A token that was read when the training began is sent as it is hours later: 401 or ExpiredToken, after the training and before the last byte. MLflow and boto3 do not read a variable again that is changed outside their process.',
     remedy:

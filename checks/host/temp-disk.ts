@@ -32,10 +32,24 @@ export default defineCheck({
       free: temp.free,
       ...(temp.freeInodes !== undefined && { freeInodes: temp.freeInodes }),
     }
+    const as = plan?.as ?? calling
     if (temp.unwritable !== undefined) {
+      if (as === 'log_model') {
+        yield {
+          kind: 'limit',
+          hop: 'host',
+          setting: 'TMPDIR',
+          scope: 'total',
+          max: { bytes: 0 },
+          basis: 'measured',
+          because: `log_model first writes a full copy to a temp folder, and there is none; ${temp.path} cannot be written to: ${temp.unwritable}`,
+          remedy: elsewhere,
+        }
+      }
       yield {
         kind: 'finding',
         at,
+        ...(as === 'log_artifact' && { severity: 'info' as const }),
         says: `Python finds no folder for temporary files; the first that it tries, ${temp.path}, cannot be written to: ${temp.unwritable}`,
         facts: room,
         remedy: elsewhere(plan?.total),
@@ -53,7 +67,6 @@ export default defineCheck({
         remedy: { text: `Make ${path} writable, or point ${from} at a folder that is.` },
       }
     }
-    const as = plan?.as ?? calling
     if (as === 'log_model') {
       yield {
         kind: 'limit',

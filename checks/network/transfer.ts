@@ -203,7 +203,8 @@ const boundary = (kind: RouteKind, failed: readonly Failed[], passed: number, kn
   const times = cut.map(({ failed: { afterMs } }) => afterMs)
   const sizes = cut.map(({ failed: { sentBytes } }) => sentBytes)
   const differ = new Set(cut.map((one) => one.bytes)).size > 1
-  if (cut.length === failed.length && cut.length > 1) {
+  // Of parts, only the time of the whole upload is known, and that of no connection.
+  if (kind === 'proxied-put' && cut.length === failed.length && cut.length > 1) {
     if (near(times) && Math.min(...times) >= soonest && (!near(sizes) || !differ)) {
       if (/gunicorn/i.test(known.software ?? ''))
         return byWorker(cut, `gunicorn answers here, and ${count(cut.length, 'connection')} were cut after`)

@@ -8,6 +8,9 @@ const honoursArguments = (version: string): boolean => {
   return major > 3 || (major === 3 && minor >= 18)
 }
 
+/** All values of the header. */
+const every: readonly string[] = ['AES256', 'aws:kms', 'aws:kms:dsse']
+
 const facts = { demanded: 'text', carried: 'text' } as const
 
 export default defineCheck({
@@ -41,18 +44,20 @@ export default defineCheck({
     }
     const demanded = policy.told
     if (demanded === undefined) return
-    const wanted = demanded === 'any' ? 'AES256' : demanded
+    const [wanted = 'AES256'] = demanded
+    const any = every.every((one) => demanded.includes(one))
+    const values = demanded.join(' or ')
     const line = (args: Readonly<Record<string, string>>) =>
       `export MLFLOW_S3_UPLOAD_EXTRA_ARGS=${shellWord(JSON.stringify({ ...args, ServerSideEncryption: wanted }))}`
-    const policySays = `the policy of ${bucket.name} refuses uploads ${demanded === 'any' ? 'without x-amz-server-side-encryption' : `whose x-amz-server-side-encryption is not ${demanded}`}`
+    const policySays = `the policy of ${bucket.name} refuses uploads ${any ? 'without x-amz-server-side-encryption' : `whose x-amz-server-side-encryption is not ${values}`}`
     if (!route.proxied) {
       const sent = settings.s3.extraArgs.ServerSideEncryption
-      if (sent !== undefined && (demanded === 'any' || sent === demanded)) return
+      if (sent !== undefined && demanded.includes(sent)) return
       yield {
         kind: 'finding',
         at: target.name,
         says: `${policySays}, and ${sent === undefined ? 'those of this machine carry none' : `those of this machine say ${sent}`}`,
-        facts: { demanded, ...(sent !== undefined && { carried: sent }) },
+        facts: { demanded: any ? 'any' : values, ...(sent !== undefined && { carried: sent }) },
         remedy: { text: 'Have uploads carry it.', commands: [line(settings.s3.extraArgs)] },
       }
       return
@@ -66,7 +71,7 @@ export default defineCheck({
       says: parts
         ? `${policySays}, and a server of MLflow ${version} begins multipart uploads without it, whatever MLFLOW_S3_UPLOAD_EXTRA_ARGS says: files that go in parts fail`
         : `${policySays}, so the server needs MLFLOW_S3_UPLOAD_EXTRA_ARGS, which does not show from here`,
-      facts: { demanded },
+      facts: { demanded: any ? 'any' : values },
       remedy: parts
         ? {
             text: `Upgrade the server to MLflow 3.18 or later and set MLFLOW_S3_UPLOAD_EXTRA_ARGS there, or have clients send whole files, or make ${wanted} the default encryption of ${bucket.name} and take the demand out of its policy.`,

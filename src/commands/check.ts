@@ -114,27 +114,36 @@ export default defineCommand<Arguments>({
     try {
       await session.once()
       const look = await session.look(undefined)
-      await session.keep(look)
-      const route = await look.opened(routeNeed)
-      const measured = await look.opened(transfersNeed)
-      const declared = await look.opened(bodyLimitNeed)
-      const known: Omit<ForecastOptions, 'plan'> = {
-        limits: session.results.limits,
-        unknown: session.unanswered(),
-        ...(measured && { transfers: measured }),
-        ...(needed.trainingMs !== undefined && { trainingMs: needed.trainingMs }),
-        ...(declared?.unmeasured !== undefined && { unjudged: declared.unmeasured }),
-        ...(declared?.seenThrough === false && { hidden: true }),
+      try {
+        await session.keep(look)
+        const route = await look.opened(routeNeed)
+        const measured = await look.opened(transfersNeed)
+        const declared = await look.opened(bodyLimitNeed)
+        const known: Omit<ForecastOptions, 'plan'> = {
+          limits: session.results.limits,
+          unknown: session.unanswered(),
+          ...(measured && { transfers: measured }),
+          ...(needed.trainingMs !== undefined && { trainingMs: needed.trainingMs }),
+          ...(declared?.unmeasured !== undefined && { unjudged: declared.unmeasured }),
+          ...(declared?.seenThrough === false && { hidden: true }),
+        }
+        if (route) ways = routesOf(route)
+        if (planned) rows = forecast({ ...known, ...(route && { route }), plan: planned })
+        else if (route) turned = capacity({ ...known, route, as: args.as })
+        const assumed = (await look.opened(targetNeed))?.assumed
+        if (assumed !== undefined) {
+          const gap = {
+            kind: 'gap',
+            at: args.experiment ?? 'the experiment',
+            cannot: 'see',
+            unexpected: false,
+          } as const
+          session.results.gaps.push({ ...gap, because: assumed })
+        }
+      } finally {
+        // Whatever happens to the figures: canaries go.
+        await look.close()
       }
-      if (route) ways = routesOf(route)
-      if (planned) rows = forecast({ ...known, ...(route && { route }), plan: planned })
-      else if (route) turned = capacity({ ...known, route, as: args.as })
-      const assumed = (await look.opened(targetNeed))?.assumed
-      if (assumed !== undefined) {
-        const gap = { kind: 'gap', at: args.experiment ?? 'the experiment', cannot: 'see', unexpected: false } as const
-        session.results.gaps.push({ ...gap, because: assumed })
-      }
-      await look.close()
     } finally {
       await session.close()
     }

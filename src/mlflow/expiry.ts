@@ -44,11 +44,24 @@ function* trackingLogin({ auth, trackingKind }: Pick<Settings, 'auth' | 'trackin
 
 /** The `exp` of a JSON Web Token (RFC 7519) in milliseconds since the epoch; undefined for anything else. */
 export const jwtExpiry = (token: string): number | undefined => {
+  const exp = claim(token, 'exp')
+  return typeof exp === 'number' && Math.abs(exp * 1000) <= lastDate ? exp * 1000 : undefined
+}
+
+const claim = (token: string, name: string): unknown => {
   const [, payload, signature, ...more] = token.trim().split('.')
   if (payload === undefined || signature === undefined || more.length > 0) return undefined
-  const exp = field(Buffer.from(payload, 'base64url').toString('utf8'), 'exp')
-  return typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined
+  return field(Buffer.from(payload, 'base64url').toString('utf8'), name)
 }
+
+/** A token that names the pod it lies in: the kubelet writes a new one into the file long before it ends (kubernetes.io/docs/tasks/configure-pod-container/configure-service-account, "ServiceAccount token volume projection"). */
+const isOfPod = (token: string): boolean => {
+  const bound = claim(token, 'kubernetes.io')
+  return typeof bound === 'object' && bound !== null && 'pod' in bound
+}
+
+/** Milliseconds since the epoch; no date lies beyond it (ECMA-262, Time Values). Tokens that are meant never to end say such things. */
+const lastDate = 8.64e15
 
 /** In the order of botocore's credential chain: the first that is there is taken. */
 function* awsLogin(env: Environment, home: string): Generator<Expiring> {
@@ -65,8 +78,9 @@ function* awsLogin(env: Environment, home: string): Generator<Expiring> {
   // botocore renews what it gets for a role.
   if (own?.has('role_arn')) return
   if (env.AWS_WEB_IDENTITY_TOKEN_FILE && env.AWS_ROLE_ARN) {
-    const at = jwtExpiry(text(env.AWS_WEB_IDENTITY_TOKEN_FILE))
+    const token = text(env.AWS_WEB_IDENTITY_TOKEN_FILE)
     // botocore reads the file again for each new session; a kubelet renews it, a CI job does not.
+    const at = isOfPod(token) ? undefined : jwtExpiry(token)
     const unless = 'something puts a new one into that file'
     if (at !== undefined) yield { name: 'AWS_WEB_IDENTITY_TOKEN_FILE', to: 's3', at, unless }
     return

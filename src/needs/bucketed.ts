@@ -1,5 +1,5 @@
 /** Needs that the bucket behind an S3 store answers. */
-import { NotApplicable, Trouble } from '../errors.ts'
+import { NotApplicable, Trouble, type TroubleKind } from '../errors.ts'
 import type { Bucket, BucketSettings, ChecksumTry, Right, Told } from '../stores/bucket.ts'
 import { checksumModes } from '../stores/bucket.ts'
 import type { Store } from '../stores/store.ts'
@@ -65,6 +65,8 @@ export const deleteRightOpener = opener(deleteRight, async (opening: Opening<Nee
   return { value: await bucket.deleteRight(keeper(opening).name(Date.now()), signal) }
 })
 
+const refusals: readonly TroubleKind[] = ['unsupported', 'unexpected-answer', 'unauthenticated', 'denied']
+
 export const checksumTriesOpener = opener(checksumTries, async (opening: Opening<Needed>) => {
   const { open, signal } = opening
   const { of, bucket } = await bucketOf(open)
@@ -88,8 +90,8 @@ export const checksumTriesOpener = opener(checksumTries, async (opening: Opening
         await end()
       }
     } catch (error) {
-      // A store may refuse the mode as early as here.
-      if (!(error instanceof Trouble) || !['unsupported', 'unexpected-answer'].includes(error.kind)) throw error
+      // A store may refuse the mode as early as here; that an upload can be begun without it was seen before.
+      if (!(error instanceof Trouble) || !refusals.includes(error.kind)) throw error
       value.push({ mode, accepted: false, why: error.why })
     }
   }

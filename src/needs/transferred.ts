@@ -13,7 +13,19 @@ import type { Transfer } from '../probes/types.ts'
 import { join } from '../stores/path.ts'
 import type { Store } from '../stores/store.ts'
 import { keeper, type ProxiedPlace, proxiedPlace } from './canaries.ts'
-import { access, bodyLimit, leftovers, memory, route, server, settings, store, transfers } from './declarations.ts'
+import {
+  access,
+  bodyLimit,
+  bucketSettings,
+  leftovers,
+  memory,
+  multipartCanary,
+  route,
+  server,
+  settings,
+  store,
+  transfers,
+} from './declarations.ts'
 import type { Needed } from './needed.ts'
 import { type Opening, opener } from './opener.ts'
 
@@ -78,6 +90,10 @@ const whole = async (opening: Opening<Needed>, by: Route, share: Share): Promise
   // Asked before anything is written: who may not delete must not write.
   const may = await open(access).catch(ifTrouble)
   if (may?.remove === false) return { tries: [], objection: 'this login may not delete what it writes' }
+  // Older servers tell nothing of versions; who has credentials for the bucket behind one can ask it.
+  const bucket = await open(bucketSettings).catch(ifTrouble)
+  const versioning = bucket?.versioning
+  if (versioning && 'told' in versioning && versioning.told !== 'off') return { tries: [], objection: keepsVersions }
   const barred = await place.remove(name(Date.now()), signal).catch((error) => withoutStore(error, place, signal))
   if (barred !== undefined) return { tries: [], barred }
   const stored = await anyFile(place, signal)
@@ -137,6 +153,8 @@ const withoutStore = async (error: unknown, place: ProxiedPlace, signal: AbortSi
   return `the server answered ${removal} when a file was to be removed, and ${listing} when files were to be listed`
 }
 
+const keepsVersions = 'the bucket keeps versions of what is deleted'
+
 /** Folders that are looked into for a file; a run's lie two or three below an experiment's. */
 const mostLooks = 12
 
@@ -175,7 +193,7 @@ const versioned = async (
     const answer = await signed.range(url, plain, 0, 1, { what: `cannot ${what}`, signal })
     const version = answer.header('x-amz-version-id')
     if (answer.header('x-amz-object-lock-mode') !== undefined) return 'the bucket locks its objects'
-    return version !== undefined && version !== 'null' ? 'the bucket keeps versions of what is deleted' : undefined
+    return version !== undefined && version !== 'null' ? keepsVersions : undefined
   } catch (error) {
     // The store may be out of reach from here; nothing then speaks against it.
     return ifTrouble(error)
@@ -194,6 +212,8 @@ const inParts = async (opening: Opening<Needed>, by: Route, kind: RouteKind, sha
     if (signed.route !== 'signed-parts') throw new NotApplicable('the server signs no parts')
     through = signed
   } else through = await open(store)
+  const unabortable = await notAborted(open, kind)
+  if (unabortable !== undefined) return { tries: [], objection: unabortable }
   const { processors } = await open(memory)
   const { upload } = keeper(opening)
   const time = (await through.now(signal).catch(ifTrouble)) ?? Date.now()
@@ -206,6 +226,16 @@ const inParts = async (opening: Opening<Needed>, by: Route, kind: RouteKind, sha
     signal,
     progress,
   })
+}
+
+/** Why nothing large may be begun: the tiny upload that was tried in the same way could not be aborted. */
+const notAborted = async (open: Opening<Needed>['open'], kind: RouteKind): Promise<string | undefined> => {
+  // With one's own credentials for the store behind a server, the tiny one says nothing about the server's.
+  const opened = await open(store).catch(ifTrouble)
+  if ((kind === 'signed-parts') !== (opened?.kind === 'proxied')) return undefined
+  const tried = await open(multipartCanary).catch(ifTrouble)
+  const trouble = tried?.steps.find(({ step }) => step === 'abort')?.trouble
+  return trouble && `an upload that is begun here cannot be aborted (${trouble.why})`
 }
 
 const ifTrouble = (error: unknown): undefined => {

@@ -25,6 +25,8 @@ export interface PartsTransferOptions {
 
 /** Below this a canary is all fixed cost; in bytes. */
 const smallest = 64 * 1024
+/** Halvings from a part of boto3's 8 MiB to a figure that is right to `smallest`. */
+const closingSteps = 7
 
 /**
  * Uploads in parts, as the MLflow client sends them, begun and never completed: no object is ever written. One small and
@@ -57,6 +59,18 @@ export const partsTransfer = async (store: Store, options: PartsTransferOptions)
     if (bytes < smallest || bytes < last.bytes * 1.2) continue
     last = await send(bytes)
   }
+  // What refuses a part for its size takes a small one, and up to which size is closed in on.
+  const { failed: refusal, bytes: refused } = first
+  if (refusal?.status !== undefined && refused > smallest && left >= smallest + refused) {
+    let passes = (await send(smallest)).failed === undefined ? smallest : undefined
+    let fails = refused
+    for (let step = 0; passes !== undefined && refusal.status === 413 && step < closingSteps; step += 1) {
+      const bytes = passes + Math.floor((fails - passes) / 2)
+      if (bytes > left - refused || performance.now() >= until) break
+      if ((await send(bytes)).failed === undefined) passes = bytes
+      else fails = bytes
+    }
+  }
   // Once more, to tell what always fails from an accident.
   if (last.failed !== undefined && left >= last.bytes) await send(last.bytes)
   const good = tries.filter(({ failed }) => failed === undefined)
@@ -73,13 +87,14 @@ const once = async (
   const parts = Math.max(1, Math.ceil(bytes / partSize))
   const began = performance.now()
   let sent = 0
-  let stallMs = 0
+  let failedMs: number | undefined
   let held: Awaited<ReturnType<PartsTransferOptions['begin']>> | undefined
   const done = (more: Partial<TransferTry> = {}): TransferTry => ({
     bytes,
     parts,
     bodyMs: performance.now() - began,
-    stallMs,
+    // Parts are watched as wholes: how long one takes says nothing about a pause in it.
+    stallMs: 0,
     ...more,
   })
   try {
@@ -87,23 +102,29 @@ const once = async (
     const { upload } = held
     let next = 1
     const worker = async (): Promise<void> => {
-      for (let number = next++; number <= parts; number = next++) {
+      for (let number = next++; number <= parts && failedMs === undefined; number = next++) {
         const size = number < parts ? partSize : bytes - (parts - 1) * partSize
         const body = content.subarray(0, size)
-        const start = performance.now()
-        await upload.send(number, body, crc32(body), signal)
-        stallMs = Math.max(stallMs, performance.now() - start)
+        try {
+          await upload.send(number, body, crc32(body), signal)
+        } catch (error) {
+          failedMs ??= performance.now() - began
+          throw error
+        }
         sent += size
       }
     }
-    await Promise.all(Array.from({ length: Math.min(threads, parts) }, worker))
+    // A part that is still on its way when the upload is aborted may stay in the store, so all are waited for.
+    const ends = await Promise.allSettled(Array.from({ length: Math.min(threads, parts) }, worker))
+    const failure = ends.find((end) => end.status === 'rejected')
+    if (failure) throw failure.reason
     return done()
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof Trouble)) throw error
     const { status, why } = error
     const how = status === undefined ? 'closed' : 'status'
-    const afterMs = performance.now() - began
+    const afterMs = failedMs ?? performance.now() - began
     const by = store.kind === 'folder' ? {} : { by: 'the store' }
     return done({
       failed: { how, during: 'body', afterMs, sentBytes: sent, why, ...by, ...(status !== undefined && { status }) },

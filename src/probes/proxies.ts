@@ -17,7 +17,7 @@ export interface ProxiedHop {
   readonly malformed?: string
   /** True for a host of this machine or of a private network: loopback, RFC 1918, a name without a dot or below .local, .internal. */
   readonly near: boolean
-  /** What the other library would do with this host, where that differs. */
+  /** What the other library would do with this host, where ALL_PROXY or an entry of NO_PROXY says it to that library alone. */
   readonly otherwise?: 'direct' | 'through a proxy'
 }
 
@@ -48,7 +48,9 @@ const hop = (role: ProxiedHop['role'], url: URL, by: ProxyReader, env: Environme
   const found = environmentProxy(url, env, by)
   const malformed = malformedProxy(url, env, by)
   const other = environmentProxy(url, env, by === 'requests' ? 'botocore' : 'requests')
-  const differs = (found === undefined) !== (other === undefined) && malformed === undefined
+  // `address:port` in NO_PROXY, which botocore reads and requests does not, is meant for just this hop.
+  const meant = found === undefined && other !== undefined && !/^all_proxy$/i.test(other.variable)
+  const differs = (found === undefined) !== (other === undefined) && malformed === undefined && !meant
   return {
     role,
     host: url.host,

@@ -56,7 +56,7 @@ export const putTransfer = async (options: PutTransferOptions): Promise<Transfer
     // When this throws, the end of the run removes it.
     const result = await putCanary(place.url, bytes, options)
     tries.push(result)
-    if (tries.length === 1 && result.failed === undefined) objection = await place.objection()
+    if (result.failed === undefined && passed(tries).length === 1) objection = await place.objection()
     await place.remove(mayCome(result) ? (expected(bytes) ?? 0) : undefined)
     return result
   }

@@ -42,7 +42,7 @@ export interface TransferTry {
   readonly bodyMs: number
   /** From there to the first byte of the answer: the silence that a read time-out counts. Absent when it did not get so far. */
   readonly answerMs?: number
-  /** The longest pause in which the other side took nothing. */
+  /** The longest pause in which the other side took nothing; 0 for parts, of which only the ends are seen. */
   readonly stallMs: number
   readonly status?: number
   /** Set when it did not get through. */

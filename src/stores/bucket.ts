@@ -55,8 +55,8 @@ export interface BucketSettings {
   readonly lock: Told<Lock | undefined>
   readonly lifecycle: Told<Lifecycle>
   readonly encryption: Told<Encryption | undefined>
-  /** The `x-amz-server-side-encryption` that the bucket policy refuses uploads without; `any` when every value will do. */
-  readonly demandedEncryption: Told<string | undefined>
+  /** The values of `x-amz-server-side-encryption` without which the bucket policy refuses uploads, the usual one first; all that there are where each will do. */
+  readonly demandedEncryption: Told<readonly string[] | undefined>
 }
 
 /** How a part's bytes are proved to the store. `crc32-trailer`: aws-chunked, the checksum after the body. */

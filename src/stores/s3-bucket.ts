@@ -1,6 +1,7 @@
 /** Asking a bucket about itself, and about what the credentials in use may do there. */
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 import {
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
@@ -296,7 +297,24 @@ const proofs: Readonly<Record<ChecksumMode, Proving>> = {
   },
 }
 
-/** Sends one part of nine bytes. A refusal is a result; only what answers no question at all is thrown. */
+/** Busy stores answer so; another try may tell. */
+const busy: readonly (number | undefined)[] = [429, 500, 503]
+const busyTries = 3
+const busyWaitMs = 500
+
+/** What says nothing about how a part is proved, although an upload could be begun just before. */
+const besides: readonly string[] = [
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'TokenRefreshRequired',
+  'NoSuchUpload',
+  'NoSuchBucket',
+]
+
+/**
+ * Sends one part of nine bytes. A refusal is a result, and a signature that does not match or a 403 is one, too: a proxy or
+ * a store that does not know a checksum's header gives just these. Only what answers no question at all is thrown.
+ */
 const tryPart = async (
   calls: S3Calls,
   key: string,
@@ -307,22 +325,28 @@ const tryPart = async (
   const { part, confirms } = proofs[mode]
   const common = { ...calls.object(key), UploadId: id, PartNumber: 1 }
   const trailing = mode === 'crc32-trailer'
-  // The SDK puts the checksum behind a body that it cannot read ahead.
-  const command = trailing
-    ? new UploadPartCommand({
-        ...common,
-        Body: Readable.from([content]),
-        ContentLength: content.length,
-        ChecksumAlgorithm: 'CRC32',
-      })
-    : new UploadPartCommand({ ...common, ...part, Body: content })
-  if (!trailing) unsignedPayload(command)
   const calling = { what: `cannot send a part with ${mode}`, action: 's3:PutObject', signal, once: true }
-  try {
-    const answer = await calls.run(calling, (client, how) => client.send(command, how))
-    return { mode, accepted: true, ...(confirms === undefined ? {} : { confirmed: confirms(answer) }) }
-  } catch (error) {
-    if (!(error instanceof Trouble) || hopeless(error) || error.kind === 'denied') throw error
-    return { mode, accepted: false, why: error.why }
+  for (let tried = 1; ; tried += 1) {
+    // The SDK puts the checksum behind a body that it cannot read ahead.
+    const command = trailing
+      ? new UploadPartCommand({
+          ...common,
+          Body: Readable.from([content]),
+          ContentLength: content.length,
+          ChecksumAlgorithm: 'CRC32',
+        })
+      : new UploadPartCommand({ ...common, ...part, Body: content })
+    if (!trailing) unsignedPayload(command)
+    try {
+      const answer = await calls.run(calling, (client, how) => client.send(command, how))
+      return { mode, accepted: true, ...(confirms === undefined ? {} : { confirmed: confirms(answer) }) }
+    } catch (error) {
+      if (!(error instanceof Trouble) || error.kind === 'unreachable' || besides.includes(codeOf(error))) throw error
+      if (!busy.includes(error.status)) return { mode, accepted: false, why: error.why }
+      // Some stores answer 500 to what they do not know, each time.
+      if (tried === busyTries && error.status === 500) return { mode, accepted: false, why: error.why }
+      if (tried === busyTries) throw error
+      await pause(busyWaitMs, undefined, signal === undefined ? {} : { signal })
+    }
   }
 }

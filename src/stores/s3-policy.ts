@@ -21,8 +21,11 @@ const everybody = (principal: unknown): boolean =>
 
 const header = 's3:x-amz-server-side-encryption'
 
-/** The value that a statement's condition lets pass: a refusal of whatever lacks the header, or has another value in it. */
-const demandOf = (condition: unknown): string | undefined => {
+/** The values of the header (docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html), the usual ones first. */
+const algorithms: readonly string[] = ['AES256', 'aws:kms', 'aws:kms:dsse']
+
+/** The values that a statement's condition lets pass: a refusal of whatever lacks the header, or has another value in it. */
+const demandOf = (condition: unknown): readonly string[] | undefined => {
   if (!isObject(condition)) return undefined
   const operators = Object.entries(condition)
   const [only] = operators
@@ -31,17 +34,23 @@ const demandOf = (condition: unknown): string | undefined => {
   const keys = Object.entries(only[1])
   const [key] = keys
   if (key === undefined || keys.length !== 1 || key[0].toLowerCase() !== header) return undefined
-  const [value] = listOf(key[1])
+  const given = listOf(key[1])
+  const values = given.filter((one) => typeof one === 'string')
+  const [value] = values
   // Negated operators are met where the key is missing (docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html).
-  if (/^StringNot(Equals|EqualsIgnoreCase|Like)(IfExists)?$/.test(only[0]) && typeof value === 'string') return value
-  return only[0] === 'Null' && String(value) === 'true' ? 'any' : undefined
+  if (/^StringNot(Equals|EqualsIgnoreCase|Like)(IfExists)?$/.test(only[0]) && value !== undefined) {
+    const like = /Like/.test(only[0])
+    const passing = algorithms.filter((one) => values.some((each) => (like ? matches(each, one) : each === one)))
+    return passing.length > 0 ? passing : [value]
+  }
+  return only[0] === 'Null' && String(given[0]) === 'true' ? algorithms : undefined
 }
 
 /**
- * The `x-amz-server-side-encryption` that this policy refuses uploads to `bucket/key` without: a value, `any`, or undefined
- * where it demands nothing that is understood. Malformed policies demand nothing.
+ * The `x-amz-server-side-encryption` that this policy refuses uploads to `bucket/key` without: the
+ * values that pass, all that there are where any will do, or undefined where it demands nothing that is understood. Malformed policies demand nothing.
  */
-export const demandedEncryption = (policy: string, bucket: string, key: string): string | undefined => {
+export const demandedEncryption = (policy: string, bucket: string, key: string): readonly string[] | undefined => {
   let parsed: unknown
   try {
     parsed = JSON.parse(policy)

@@ -27,6 +27,7 @@ const found = (env: Record<string, string>, auth: Auth = {}) =>
 test.each([
   [{ exp: at / 1000 }, at],
   [{ exp: 'soon' }, undefined],
+  [{ exp: 2 ** 63 }, undefined],
   [{}, undefined],
   [null, undefined],
 ])('a token with %j', (payload, expected) => {
@@ -86,6 +87,13 @@ test('a web identity token ends, and may be renewed in its file', async () => {
   await write('token', token({ exp: at / 1000 }))
   const env = { AWS_WEB_IDENTITY_TOKEN_FILE: join(home, 'token'), AWS_ROLE_ARN: 'arn:aws:iam::1:role/x' }
   expect(found(env)).toEqual([{ name: 'AWS_WEB_IDENTITY_TOKEN_FILE', to: 's3', at, unless: expect.any(String) }])
+})
+
+test('a web identity token that a kubelet renews has no end', async () => {
+  const bound = { namespace: 'ml', pod: { name: 'train-0', uid: 'u' }, serviceaccount: { name: 'train', uid: 's' } }
+  await write('token', token({ exp: at / 1000, 'kubernetes.io': bound }))
+  const env = { AWS_WEB_IDENTITY_TOKEN_FILE: join(home, 'token'), AWS_ROLE_ARN: 'arn:aws:iam::1:role/x' }
+  expect(found(env)).toEqual([])
 })
 
 test('a role that botocore takes and renews by itself has no end', async () => {

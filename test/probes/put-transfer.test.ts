@@ -113,6 +113,19 @@ test('what stands against large objects stops the ladder after the first', async
   expect(result.objection).toBe('the bucket keeps versions of what is deleted')
 })
 
+test('the same is asked where only the second try of the first canary got through', async () => {
+  let requests = 0
+  const result = await against(
+    async (request, response) => {
+      requests += 1
+      if (requests === 1) request.socket.destroy()
+      else await taking(request, response)
+    },
+    { objection: () => 'the bucket keeps versions of what is deleted' },
+  )
+  expect(sizes(result)).toEqual([1024, 1024])
+})
+
 test('a limit by bytes that arrive is closed in on to the byte', async () => {
   const limit = 1_234_567
   const result = await against(

@@ -101,6 +101,35 @@ describe('with a stand-in for a store that is not here', () => {
     expect(parts().map(({ headers }) => headers['content-md5'])).toHaveLength(1)
   })
 
+  test.each([
+    [403, 'SignatureDoesNotMatch'],
+    [403, 'AccessDenied'],
+    [401, 'Unauthorized'],
+    [501, 'NotImplemented'],
+  ])('a checksum that is answered with %d %s is refused', async (status, code) => {
+    await openStandIn(({ method, headers }) =>
+      method === 'POST'
+        ? begun
+        : headers['x-amz-checksum-sha256'] === undefined
+          ? [200, { etag: '"e"' }, '']
+          : refused(status, code),
+    )
+    const probe = await store.bucket?.openProbe('f', 'sha256-header')
+    expect(await probe?.tryPart('sha256-header')).toMatchObject({ accepted: false, why: expect.stringContaining(code) })
+    expect(await probe?.tryPart('none')).toEqual({ mode: 'none', accepted: true })
+  })
+
+  test('a store that is busy for a moment refuses no checksum', async () => {
+    let busy = 2
+    await openStandIn(({ method }) => {
+      if (method === 'POST') return begun
+      busy -= 1
+      return busy >= 0 ? refused(503, 'SlowDown') : [200, { etag: '"e"' }, '']
+    })
+    const probe = await store.bucket?.openProbe('f', 'crc32-trailer')
+    expect(await probe?.tryPart('crc32-trailer')).toMatchObject({ accepted: true })
+  })
+
   test('a full store and a store that ignores ranges are told as such', async () => {
     await openStandIn(({ method }) =>
       method === 'GET' ? [200, { 'content-length': '100' }, 'x'.repeat(100)] : refused(507, 'XMinioStorageFull'),

@@ -17,12 +17,14 @@ const denying = (Condition: object, more: object = {}): string =>
 const kms = { StringNotEquals: { [header]: 'aws:kms' } }
 
 test.each([
-  ['another value than one', denying(kms), 'aws:kms'],
-  ['another value, in words of its own', denying({ StringNotLikeIfExists: { [header]: ['AES256'] } }), 'AES256'],
-  ['no value at all', denying({ Null: { [header]: 'true' } }), 'any'],
-  ['everything but one, for all accounts', denying(kms, { Principal: { AWS: ['1', '*'] } }), 'aws:kms'],
-  ['every action', denying(kms, { Action: ['s3:Get*', 's3:*'] }), 'aws:kms'],
-  ['one folder', denying(kms, { Resource: 'arn:aws:s3:::models/1/*' }), 'aws:kms'],
+  ['another value than one', denying(kms), ['aws:kms']],
+  ['another value, in words of its own', denying({ StringNotLikeIfExists: { [header]: ['AES256'] } }), ['AES256']],
+  ['no value at all', denying({ Null: { [header]: 'true' } }), ['AES256', 'aws:kms', 'aws:kms:dsse']],
+  ['another value than two', denying({ StringNotEquals: { [header]: ['aws:kms', 'AES256'] } }), ['AES256', 'aws:kms']],
+  ['another value than those', denying({ StringNotLike: { [header]: 'aws:kms*' } }), ['aws:kms', 'aws:kms:dsse']],
+  ['everything but one, for all accounts', denying(kms, { Principal: { AWS: ['1', '*'] } }), ['aws:kms']],
+  ['every action', denying(kms, { Action: ['s3:Get*', 's3:*'] }), ['aws:kms']],
+  ['one folder', denying(kms, { Resource: 'arn:aws:s3:::models/1/*' }), ['aws:kms']],
   ['another folder', denying(kms, { Resource: 'arn:aws:s3:::models/2/*' }), undefined],
   ['another bucket', denying(kms, { Resource: 'arn:aws:s3:::model' }), undefined],
   ['one account', denying(kms, { Principal: { AWS: 'arn:aws:iam::1:root' } }), undefined],
@@ -33,7 +35,7 @@ test.each([
   ['under two in one', denying({ StringNotEquals: { [header]: 'aws:kms', 'aws:PrincipalTag/a': 'b' } }), undefined],
   ['nothing: it allows', denying(kms, { Effect: 'Allow' }), undefined],
 ])('a policy that refuses %s', (_, policy, expected) => {
-  expect(demandedEncryption(policy, 'models', '1/x')).toBe(expected)
+  expect(demandedEncryption(policy, 'models', '1/x')).toEqual(expected)
 })
 
 test.each(['', 'x', 'null', '[]', '{"Statement":[null,1,{"Effect":"Deny"}]}'])('%j demands nothing', (policy) => {

@@ -163,7 +163,8 @@ export const products: readonly Product[] = [
     traces: { via: /\bcaddy\b/i },
     size: {
       setting: 'max_size',
-      lines: (n) => (n === undefined ? [] : [`request_body { max_size ${n} }`]),
+      // A Caddyfile wants the opening brace at the end of its line.
+      lines: (n) => (n === undefined ? [] : ['request_body {', `    max_size ${n}`, '}']),
       text: "Raise it in Caddy's request_body.",
       source: 'https://caddyserver.com/docs/caddyfile/directives/request_body',
     },

@@ -49,6 +49,12 @@ test('every figure has its source, and every line holds the value that is asked 
   }
 })
 
+test('braces in lines stand where Caddy takes them: at the end of a line, or alone', () => {
+  const lines = products.flatMap(({ size }) => size?.lines?.(5_000_000) ?? [])
+  expect(lines.filter((line) => line.includes('{') && !line.endsWith('{'))).toEqual([])
+  expect(lines).toContain('    max_size 5000000')
+})
+
 test.each([
   [3100, 3000],
   [3990, 3000],
