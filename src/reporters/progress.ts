@@ -14,7 +14,8 @@ const pace = 5_000
 
 export const progress = (writer: Writer, redact: Redact, quiet: boolean): Progress => {
   if (quiet) return { says: () => {}, stop: () => {} }
-  if (writer.isTTY) {
+  // A terminal of no width (script, expect, some CI runners) holds endless lines, and ora would go up all of them.
+  if (writer.isTTY && process.stderr.columns > 0) {
     const spinner = ora({ stream: process.stderr, discardStdin: false })
     return {
       says(text) {

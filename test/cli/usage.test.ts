@@ -179,3 +179,13 @@ describe('what needs nothing', () => {
     expect(report.exitCode).toBe(ran.code)
   })
 })
+
+test('a terminal without a width gets the report, and no spinner that clears endless lines', () => {
+  const inTerminal = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))'
+  const bin = join(import.meta.dirname, '../../src/bin.js')
+  const args = ['-c', inTerminal, process.execPath, bin, 'check', '--tracking-uri', dead]
+  const ran = spawnSync('python3', args, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8', timeout: 50_000 })
+  expect(ran.status, ran.stderr).toBe(3)
+  expect(ran.stdout).toContain('exit code 3')
+  expect(ran.stdout.length).toBeLessThan(100_000)
+})
