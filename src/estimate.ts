@@ -1,5 +1,5 @@
 /** How long one file takes on one route, from what canaries took. A pure function of the measurement. */
-import { growsFaster, msFor } from './probes/rates.ts'
+import { growsFaster, msFor, smallest } from './probes/rates.ts'
 import type { Transfer, TransferTry } from './probes/types.ts'
 
 /** All times in milliseconds. */
@@ -26,6 +26,8 @@ export const estimate = (transfer: Transfer, bytes: number): Estimate | undefine
     undefined,
   )
   if (largest === undefined) return undefined
+  // All of it was fixed cost: nothing follows for a larger file.
+  if (largest.bytes < smallest && bytes > largest.bytes) return undefined
   const known = { tried: largest.bytes >= bytes, largest: largest.bytes, blurred: transfer.blurred === true }
   const exact = good.find((one) => one.bytes === bytes)
   if (exact) return { ...known, ...shifted(exact, transfer) }
