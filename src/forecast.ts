@@ -63,11 +63,10 @@ const weighed = (
   if (limit.scope === 'total') return whole.ms
   if (took === undefined) return undefined
   if (limit.scope === 'body') return took.bodyMs
-  if (limit.scope === 'answer') {
-    const smaller = tries.filter(({ bytes: sent }) => sent <= file.bytes)
-    return Math.max(took.answerMs, longestCut(smaller, limit.max.ms))
-  }
-  return limit.scope === 'idle' ? longestPause(tries, limit.max.ms) : took.bodyMs + took.answerMs
+  // What only larger canaries met says nothing about this file.
+  const smaller = tries.filter(({ bytes: sent }) => sent <= file.bytes)
+  if (limit.scope === 'answer') return Math.max(took.answerMs, longestCut(smaller, limit.max.ms))
+  return limit.scope === 'idle' ? longestPause(smaller, limit.max.ms) : took.bodyMs + took.answerMs
 }
 
 /** A silence that a limit cut short would have lasted longer, nobody knows how much: counted for a fifth more. */

@@ -282,6 +282,20 @@ test('a limit on the answer that a smaller canary ran into is surely met, howeve
   expect(on([passed(5_000_000), { ...cut, bytes: 60_000_000 }])).not.toHaveProperty('limit')
 })
 
+test('a silence that ended a large canary is no pause that a small file makes', () => {
+  const tries = [passed(MiB), refused(20 * MiB, { afterMs: 2100, silentMs: 2000, how: 'silent' })]
+  const on = (size: number) =>
+    forecast({
+      plan: planned('log_artifact', size),
+      route: singlePut,
+      limits: [timed('idle', 2000), timed('answer', 2000)],
+      transfers: by('proxied-put', tries),
+      unknown: [],
+    })[0]
+  expect(on(MiB)).toMatchObject({ verdict: 'passes' })
+  expect(on(20 * MiB)).toMatchObject({ verdict: 'fails' })
+})
+
 test('canaries that were cut at a time that was measured otherwise name that time, not the disk that it looked like', () => {
   const tries = [passed(MiB), refused(64 * MiB, { afterMs: 3600, status: 500 })]
   const measured: Limit = { ...limit(0), setting: '--timeout of gunicorn', hop: 'server', max: { ms: 2900 } }
