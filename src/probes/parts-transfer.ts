@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib'
 import { Trouble } from '../errors.ts'
 import type { OpenUpload, Store } from '../stores/store.ts'
 import { fullSize } from './put-transfer.ts'
-import { rateOf } from './rates.ts'
+import { rateOf, smallest } from './rates.ts'
 import type { Transfer, TransferTry } from './types.ts'
 
 export interface PartsTransferOptions {
@@ -24,8 +24,6 @@ export interface PartsTransferOptions {
   progress(says: string): void
 }
 
-/** Below this a canary is all fixed cost; in bytes. */
-const smallest = 64 * 1024
 /** Halvings from a part of boto3's 8 MiB to a figure that is right to `smallest`. */
 const closingSteps = 7
 

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { type PutCanaryOptions, putCanary } from './put-canary.ts'
-import { growsFaster, hopsOf, isBlurred, msFor, rateOf } from './rates.ts'
+import { growsFaster, hopsOf, isBlurred, msFor, rateOf, smallest } from './rates.ts'
 import type { Transfer, TransferTry } from './types.ts'
 
 export interface PutTransferOptions extends PutCanaryOptions {
@@ -27,8 +27,6 @@ export interface PutPlace {
 
 /** The first one, in bytes: shows whether anything may be written, and whether it can be removed again. */
 const tiny = 1024
-/** Below this a canary is all fixed cost. */
-const smallest = 64 * 1024
 /** Answers that another try cannot change. */
 const definite: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 411, 413, 501])
 /** Answers that tell of a time-out, not of a size. */

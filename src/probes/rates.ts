@@ -1,7 +1,7 @@
 import type { Rate, TransferTry } from './types.ts'
 
 /** Smaller canaries are all fixed cost; in bytes. */
-const smallest = 64 * 1024
+export const smallest = 64 * 1024
 
 interface Point {
   readonly bytes: number
