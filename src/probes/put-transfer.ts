@@ -60,8 +60,12 @@ export const putTransfer = async (options: PutTransferOptions): Promise<Transfer
   }
   /** Milliseconds from the first byte to the answer, by the canaries so far. */
   const expected = (bytes: number): number | undefined => {
-    const total = rateOf(passed(tries).map((each) => ({ bytes: each.bytes, ms: each.bodyMs + (each.answerMs ?? 0) })))
-    return total && msFor(total, bytes)
+    const points = passed(tries).map((each) => ({ bytes: each.bytes, ms: each.bodyMs + (each.answerMs ?? 0) }))
+    const total = rateOf(points)
+    if (total) return msFor(total, bytes)
+    // One alone has to do on a slow line, where the next step would take all the time that there is.
+    const one = points.find((point) => point.bytes >= smallest)
+    return one && (one.ms * bytes) / one.bytes
   }
   /** The size that still fits into what is left of bytes and time. */
   const fitting = (bytes: number): number => {
