@@ -14,6 +14,8 @@ export interface Estimate {
   readonly largest: number
   /** True when only the sum of the two is known. */
   readonly blurred: boolean
+  /** True when nothing but what is all fixed cost got through, so that the times say nothing of a file as large as this. */
+  readonly rough?: true
 }
 
 const whole = ({ failed }: TransferTry): boolean => failed === undefined
@@ -26,9 +28,12 @@ export const estimate = (transfer: Transfer, bytes: number): Estimate | undefine
     undefined,
   )
   if (largest === undefined) return undefined
-  // All of it was fixed cost: nothing follows for a larger file.
-  if (largest.bytes < smallest && bytes > largest.bytes) return undefined
-  const known = { tried: largest.bytes >= bytes, largest: largest.bytes, blurred: transfer.blurred === true }
+  const known = {
+    tried: largest.bytes >= bytes,
+    largest: largest.bytes,
+    blurred: transfer.blurred === true,
+    ...(largest.bytes < smallest && bytes > smallest && { rough: true as const }),
+  }
   const exact = good.find((one) => one.bytes === bytes)
   if (exact) return { ...known, ...shifted(exact, transfer) }
   // Copying the body again for each piece costs the square of the size.

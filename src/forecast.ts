@@ -62,6 +62,11 @@ const weighed = (
   }
   if (limit.scope === 'total') return whole.ms
   if (took === undefined) return undefined
+  // Whatever a larger file takes: a limit that cut canaries is met.
+  if (took.rough && limit.scope !== 'idle' && !explains(limit, tries)) {
+    const cut = limit.scope === 'answer' ? longestCut(tries, limit.max.ms) : 0
+    return cut > 0 ? cut : undefined
+  }
   if (limit.scope === 'body') return took.bodyMs
   // What only larger canaries met says nothing about this file.
   const smaller = tries.filter(({ bytes: sent }) => sent <= file.bytes)
@@ -138,13 +143,13 @@ export const forecast = (options: ForecastOptions): ForecastRow[] => {
     return transfer && estimate(transfer, file.bytes)
   })
   // MLflow sends one file after the other.
-  const sending = estimates.reduce((sum, took) => sum + (took ? took.bodyMs + took.answerMs : 0), 0)
+  const sending = estimates.reduce((sum, took) => sum + (took && !took.rough ? took.bodyMs + took.answerMs : 0), 0)
   const whole: Whole = { bytes: plan.total, ms: (options.trainingMs ?? 0) + sending }
   return plan.files.map((file, index): ForecastRow => {
     const took = estimates[index]
     const kind = kindOf(file)
     const transfer = transferOf(kind)
-    const seconds = took && Number(((took.bodyMs + took.answerMs) / 1000).toPrecision(3))
+    const seconds = took && !took.rough ? Number(((took.bodyMs + took.answerMs) / 1000).toPrecision(3)) : undefined
     const row = {
       path: file.path,
       bytes: file.bytes,
@@ -219,6 +224,10 @@ const unlimited = (
   }
   if (!took.tried && transfer.objection !== undefined) {
     return { verdict: 'unknown', because: `no large canary was sent: ${transfer.objection}` }
+  }
+  if (took.rough) {
+    const because = `no canary above ${bytes(took.largest)} got through or was sent, which tells nothing of what a larger file takes`
+    return { verdict: 'unknown', because }
   }
   const hops = `: ${duration(took.bodyMs)} to send it and ${duration(took.answerMs)} until the answer`
   const times = `${duration(took.bodyMs + took.answerMs)}${took.answerMs > 0 ? hops : ''}`

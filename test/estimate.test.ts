@@ -43,8 +43,3 @@ test('where a server copies again for each piece, a larger file costs the square
 test('a single size is scaled', () => {
   expect(estimate(of(took(MB, 100, 20)), 10 * MB)).toMatchObject({ bodyMs: 1000, answerMs: 200 })
 })
-
-test('a tiny canary says nothing about a larger file', () => {
-  expect(estimate(of(took(1024, 30, 20)), 10 * MB)).toBeUndefined()
-  expect(estimate(of(took(1024, 30, 20)), 1000)).toMatchObject({ tried: true })
-})

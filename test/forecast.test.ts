@@ -246,6 +246,27 @@ test('accidents put no file at risk where the client sends lost parts again', ()
   expect(on('signed-parts', signedParts)?.verdict).toBe('at-risk')
 })
 
+test('a canary of 1 KiB alone tells nothing of the time that a large file takes', () => {
+  const patience = limit(0, { hop: 'client', scope: 'answer', max: { ms: 120_000 }, routes: ['proxied-put'] })
+  const tiny = [passed(1024, 1e5, 1e5, 20)]
+  const on = (tries: Parameters<typeof by>[1], more: object = {}) =>
+    forecast({
+      plan: planned('log_artifact', 20 * GiB, 2000),
+      route: singlePut,
+      limits: [patience],
+      transfers: by('proxied-put', tries, more),
+      unknown: [],
+    })
+  const [large, small] = on(tiny, { objection: 'the bucket keeps versions of what is deleted' })
+  expect(large).toMatchObject({ verdict: 'unknown', because: expect.stringContaining('keeps versions') })
+  expect(large).not.toHaveProperty('seconds')
+  expect(small).toHaveProperty('seconds')
+  expect(on(tiny)[0]).toMatchObject({ verdict: 'unknown', because: expect.stringContaining('1 KiB') })
+  // What a canary ran into is met all the same.
+  const late = { during: 'answer', afterMs: 130_000, silentMs: 120_000 } as const
+  expect(on([...tiny, refused(4e6, late), refused(4e6, late)])[0]).toMatchObject({ verdict: 'fails', hop: 'client' })
+})
+
 test('a limit on pauses is met where a canary was cut after just such a silence, or paused as long itself', () => {
   const idle = (ms: number) => limit(0, { scope: 'idle', max: { ms }, setting: 'client_body_timeout' })
   const cut = refused(600_000, { afterMs: 2400, silentMs: 2010 })

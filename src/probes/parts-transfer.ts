@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks'
 import { crc32 } from 'node:zlib'
 import { Trouble } from '../errors.ts'
 import type { OpenUpload, Store } from '../stores/store.ts'
+import { fullSize } from './put-transfer.ts'
 import { rateOf, smallest } from './rates.ts'
 import type { Transfer, TransferTry } from './types.ts'
 
@@ -43,8 +44,7 @@ export const partsTransfer = async (store: Store, options: PartsTransferOptions)
     tries.push(result)
     return result
   }
-  const wanted = options.planned.filter((bytes) => bytes <= left)
-  const target = wanted.length > 0 ? Math.max(...wanted.slice(0, 1000)) : undefined
+  const target = fullSize(options.planned, left)
   const first = await send(
     Math.max(1, Math.min(target ?? Number.MAX_SAFE_INTEGER, options.partSize, Math.floor(left / 8))),
   )

@@ -60,8 +60,12 @@ export const putTransfer = async (options: PutTransferOptions): Promise<Transfer
   }
   /** Milliseconds from the first byte to the answer, by the canaries so far. */
   const expected = (bytes: number): number | undefined => {
-    const total = rateOf(passed(tries).map((each) => ({ bytes: each.bytes, ms: each.bodyMs + (each.answerMs ?? 0) })))
-    return total && msFor(total, bytes)
+    const points = passed(tries).map((each) => ({ bytes: each.bytes, ms: each.bodyMs + (each.answerMs ?? 0) }))
+    const total = rateOf(points)
+    if (total) return msFor(total, bytes)
+    // One alone has to do on a slow line, where the next step would take all the time that there is.
+    const one = points.find((point) => point.bytes >= smallest)
+    return one && (one.ms * bytes) / one.bytes
   }
   /** The size that still fits into what is left of bytes and time. */
   const fitting = (bytes: number): number => {
@@ -116,10 +120,23 @@ const mayCome = ({ failed }: TransferTry): boolean =>
 
 const passed = (tries: readonly TransferTry[]): TransferTry[] => tries.filter(({ failed }) => failed === undefined)
 
+/**
+ * The largest planned file that fits into `budget`; undefined for none, and where it is so small beside it that it would
+ * tell nothing about a larger one that does not fit. Sizes in bytes.
+ */
+export const fullSize = (planned: readonly number[], budget: number): number | undefined => {
+  const fits = planned.reduce((most, bytes) => (bytes <= budget ? Math.max(most, bytes) : most), 0)
+  const larger = planned.some((bytes) => bytes > budget)
+  return fits === 0 || (larger && fits < budget / 4) ? undefined : fits
+}
+
 /** The sizes to send, in bytes: up to a planned file where it fits, else up to most of the budget. */
 const ladder = ({ planned, accepted }: PutTransferOptions, left: number): number[] => {
-  const target = planned.reduce((most, bytes) => (bytes <= left && bytes <= accepted ? Math.max(most, bytes) : most), 0)
-  if (target === 0) return [left / 64, left / 16, left / 4, left * 0.66].map(Math.floor)
+  const target = fullSize(
+    planned.filter((bytes) => bytes <= accepted),
+    left,
+  )
+  if (target === undefined) return [left / 64, left / 16, left / 4, left * 0.66].map(Math.floor)
   const rest = left - target
   const scale = Math.min(1, rest / (target * 0.34))
   return [target / 64, target / 16, target / 4].map((bytes) => Math.floor(bytes * scale)).concat(target)

@@ -6,14 +6,30 @@ const isObject = (value: unknown): value is Json => typeof value === 'object' &&
 const listOf = (value: unknown): readonly unknown[] =>
   Array.isArray(value) ? value : value === undefined ? [] : [value]
 
-/** `*` and `?` as IAM reads them; action names know no case, and keys that differ in case alone are not worth a miss. */
+/**
+ * `*` and `?` as IAM reads them; action names know no case, and keys that differ in case alone are not worth a miss. By hand,
+ * since a regular expression of many `*` may look for ever.
+ */
 const matches = (pattern: unknown, text: string): boolean => {
   if (typeof pattern !== 'string') return false
-  const escaped = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.')
-  return new RegExp(`^${escaped}$`, 'is').test(text)
+  const [wanted, given] = [pattern.toLowerCase(), text.toLowerCase()]
+  let [at, from] = [0, 0]
+  /** Where the last `*` stands, and up to where it has taken the text. */
+  let star: { at: number; upTo: number } | undefined
+  while (from < given.length) {
+    if (wanted[at] === '*') {
+      star = { at, upTo: from }
+      at += 1
+    } else if (wanted[at] === '?' || wanted[at] === given[from]) {
+      at += 1
+      from += 1
+    } else if (star) {
+      star.upTo += 1
+      at = star.at + 1
+      from = star.upTo
+    } else return false
+  }
+  return /^\**$/.test(wanted.slice(at))
 }
 
 const everybody = (principal: unknown): boolean =>

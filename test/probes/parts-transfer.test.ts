@@ -10,14 +10,17 @@ const MiB = 2 ** 20
 const lost = () =>
   new Trouble({ kind: 'unreachable', what: 'cannot send a part', why: 'the connection broke', todo: 'Try again' })
 
-const against = async (send: (number: number, bytes: Uint8Array) => Promise<void>) => {
+const against = async (
+  send: (number: number, bytes: Uint8Array) => Promise<void>,
+  planned: readonly number[] = [4 * MiB],
+) => {
   const flying = new Set<number>()
   const atEnd: number[] = []
   const result = await partsTransfer({ kind: 's3' } as Store, {
     partSize: MiB,
     threads: 4,
     budget: 8 * MiB,
-    planned: [4 * MiB],
+    planned,
     timeMs: 60_000,
     signal: new AbortController().signal,
     progress: () => {},
@@ -67,4 +70,9 @@ test('a mocked store that refuses parts for their size takes a small one', async
   expect(most).toBeGreaterThan(450_000)
   expect(most).toBeLessThanOrEqual(500_000)
   expect(tries.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThanOrEqual(8 * MiB)
+})
+
+test('a small planned file beside one that is too large to be tried does not keep mocked canaries small', async () => {
+  const { tries } = await against(() => pause(1), [...Array.from({ length: 1500 }, () => 300), 900 * MiB])
+  expect(Math.max(...tries.map(({ bytes }) => bytes))).toBeGreaterThan(4 * MiB)
 })

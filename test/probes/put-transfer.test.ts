@@ -95,6 +95,25 @@ test('a planned file that the budget allows is sent at its full size', async () 
   expect(sizes(result).at(-1)).toBe(5_000_003)
 })
 
+test('a small planned file beside one that is too large to be tried does not keep the canaries small', async () => {
+  const result = await against(taking, { planned: [300, 900 * MiB] })
+  expect(sizes(result).at(-1)).toBeGreaterThan(8 * MiB)
+  expect(result.uplink).toBeDefined()
+})
+
+test('on a slow line no canary takes more than the time that is left, the second one neither', async () => {
+  const result = await against(
+    async (request, response) => {
+      const bytes = await bytesOf(request)
+      await new Promise((resolve) => setTimeout(resolve, bytes / 1000))
+      response.end('{}')
+    },
+    { timeMs: 1000 },
+  )
+  expect(sizes(result)).toContain(MiB / 4 - 16)
+  expect(Math.max(...sizes(result))).toBeLessThan(MiB - 64)
+})
+
 test('nothing above a declared size that is refused is sent', async () => {
   const result = await against(taking, { accepted: 3 * MiB })
   expect(Math.max(...sizes(result))).toBeLessThanOrEqual(3 * MiB)

@@ -38,6 +38,22 @@ test.each([
   expect(demandedEncryption(policy, 'models', '1/x')).toEqual(expected)
 })
 
+test.each([
+  ['arn:aws:s3:::m?dels/*', true],
+  ['arn:aws:s3:::*/x', true],
+  ['arn:aws:s3:::*/1/*x*', true],
+  ['arn:aws:s3:::models/?', false],
+  ['*', true],
+  ['arn:aws:s3:::models', false],
+])('a resource %s that is met: %s', (Resource, met) => {
+  expect(demandedEncryption(denying(kms, { Resource }), 'models', '1/x') !== undefined).toBe(met)
+})
+
+test('a pattern of many stars is told apart at once', () => {
+  const policy = denying(kms, { Resource: `arn:aws:s3:::${'*1'.repeat(30)}` })
+  expect(demandedEncryption(policy, 'models', `${'1'.repeat(500)}x`)).toBeUndefined()
+})
+
 test.each(['', 'x', 'null', '[]', '{"Statement":[null,1,{"Effect":"Deny"}]}'])('%j demands nothing', (policy) => {
   expect(demandedEncryption(policy, 'models', '1/x')).toBeUndefined()
 })
