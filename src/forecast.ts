@@ -36,7 +36,7 @@ const applies = ({ routes }: Limit, route: RouteKind | undefined): boolean =>
   routes === undefined || (route !== undefined && routes.includes(route))
 
 /** Hops whose limits a canary of the full size has met already. */
-const met = (limit: Limit): boolean => limit.scope !== 'total' && limit.hop !== 'host' && limit.hop !== 'client'
+const isMet = (limit: Limit): boolean => limit.scope !== 'total' && limit.hop !== 'host' && limit.hop !== 'client'
 
 /** What the whole upload weighs and takes, worked out once for all files. */
 interface Whole {
@@ -108,7 +108,11 @@ const explains = ({ max, basis, hop }: Limit, tries: readonly TransferTry[]): bo
   'ms' in max &&
   basis === 'measured' &&
   hop !== 'client' &&
-  tries.some(({ failed }) => failed && Math.abs(failed.afterMs - max.ms) <= Math.max(max.ms * margin, alikeMs))
+  tries.some(
+    ({ failed }) =>
+      failed &&
+      [failed.afterMs, failed.silentMs ?? 0].some((ms) => Math.abs(ms - max.ms) <= Math.max(max.ms * margin, alikeMs)),
+  )
 
 interface Broken {
   readonly limit: Limit
@@ -142,6 +146,12 @@ export const forecast = (options: ForecastOptions): ForecastRow[] => {
     const transfer = transferOf(kindOf(file))
     return transfer && estimate(transfer, file.bytes)
   })
+  // What was measured of a setting stands in for what is usual.
+  const measured = limits.filter(({ basis }) => basis === 'measured')
+  const known = limits.filter(
+    ({ basis, setting, max }) =>
+      basis === 'measured' || !measured.some((other) => other.setting === setting && 'ms' in other.max === 'ms' in max),
+  )
   // MLflow sends one file after the other.
   const sending = estimates.reduce((sum, took) => sum + (took && !took.rough ? took.bodyMs + took.answerMs : 0), 0)
   const whole: Whole = { bytes: plan.total, ms: (options.trainingMs ?? 0) + sending }
@@ -156,8 +166,8 @@ export const forecast = (options: ForecastOptions): ForecastRow[] => {
       ...(kind !== undefined && { route: kind }),
       ...(seconds !== undefined && { seconds }),
     }
-    const [first] = limits
-      .filter((limit) => applies(limit, kind) && !(took?.tried === true && met(limit)))
+    const [first] = known
+      .filter((limit) => applies(limit, kind) && !(took?.tried === true && isMet(limit)))
       .flatMap((limit): Broken[] => {
         const tries = transfer?.tries ?? []
         const value = weighed(limit, file, kind, whole, took, route, tries)
@@ -168,7 +178,8 @@ export const forecast = (options: ForecastOptions): ForecastRow[] => {
     if (first) {
       const { limit, value } = first
       // A measured limit that a smaller canary ran into needs no prediction.
-      const how = limit.basis === 'measured' && failedBelow(transfer, file, took) ? 'surely' : first.how
+      const met = failedBelow(transfer, file, took) !== undefined && ('bytes' in limit.max || first.explains)
+      const how = limit.basis === 'measured' && met ? 'surely' : first.how
       const unit: 'bytes' | 'ms' = 'bytes' in limit.max ? 'bytes' : 'ms'
       return {
         ...row,

@@ -317,6 +317,21 @@ test('a silence that ended a large canary is no pause that a small file makes', 
   expect(on(20 * MiB)).toMatchObject({ verdict: 'fails' })
 })
 
+test('what was measured of a setting stands in for what is usual', () => {
+  const limits = [timed('request', 30_000, 'assumed'), timed('body', 300_000)]
+  expect(file(10e9, { limits })).toMatchObject({ verdict: 'passes' })
+  expect(file(10e9, { limits: limits.slice(0, 1) })).toMatchObject({ verdict: 'at-risk' })
+})
+
+test('a canary that failed makes no limit sure that it has nothing to do with', () => {
+  const failed = { how: 'closed', during: 'body', afterMs: 9, sentBytes: 9, why: 'the connection was closed' } as const
+  const [good = []] = [...measured().values()].map(({ tries }) => tries)
+  const tries = [...good, { bytes: 64e6, parts: 1, bodyMs: 9, stallMs: 0, failed }]
+  const transfers = new Map([['proxied-put' as const, { tries, ...hopsOf(good) }]])
+  // 10 GB are expected to take 100 s to send: within the margin of the limit.
+  expect(file(10e9, { transfers, limits: [timed('body', 100_000)] })).toMatchObject({ verdict: 'at-risk' })
+})
+
 test('canaries that were cut at a time that was measured otherwise name that time, not the disk that it looked like', () => {
   const tries = [passed(MiB), refused(64 * MiB, { afterMs: 3600, status: 500 })]
   const measured: Limit = { ...limit(0), setting: '--timeout of gunicorn', hop: 'server', max: { ms: 2900 } }

@@ -1,6 +1,6 @@
 /** How every declared need is opened. One line for each; the longer ones stand in files of their own. */
 import type { Facts, Need } from '../check.ts'
-import { NotApplicable } from '../errors.ts'
+import { NotApplicable, Trouble } from '../errors.ts'
 import { processLimits } from '../host/limits.ts'
 import { hostMemory } from '../host/memory.ts'
 import { tempFolder } from '../host/temp.ts'
@@ -87,7 +87,13 @@ export const openers: readonly Opener<Needed>[] = [
   }),
   of(needs.environment, async ({ context: { host } }) => ({ value: host.env })),
   of(needs.client, async ({ context: { host, python }, signal }) => {
-    const value = await findClient({ env: host.env, cwd: host.cwd, platform: host.platform, python, signal })
+    const looking = { env: host.env, cwd: host.cwd, platform: host.platform, python, signal }
+    const value = await findClient(looking).catch((error: unknown) => {
+      // Who names a Python must not get a forecast for another.
+      if (python === undefined || !(error instanceof NotApplicable)) throw error
+      const what = `cannot use --python ${python}`
+      throw new Trouble({ kind: 'not-found', what, why: error.message, todo: 'Name the Python that trains' })
+    })
     return { value, facts: { clientVersion: value.version, clientPython: value.python } }
   }),
   of(needs.logins, async ({ context: { host }, open }) => {
