@@ -55,7 +55,8 @@ describe('a client killed with -9 in the middle of its upload', () => {
     expect(scan.covered.active).toHaveLength(1)
     const report = await repair(lost, env)
     const step = report.steps?.find(({ path }) => path === 'artifacts/data.bin')
-    expect(step?.reused).toBeGreaterThanOrEqual(3 * 8_388_608)
+    // Of the three parts that were waited for, one may be the last, which is shorter: boto3 sends many at a time.
+    expect(step?.reused).toBeGreaterThanOrEqual(2 * 8_388_608 + (size % 8_388_608))
     expect((step?.sent ?? 0) + (step?.reused ?? 0)).toBe(size)
     expect(await openUploads()).not.toContainEqual(expect.stringContaining(lost.modelId))
     await expectLoaded(lost, env)
