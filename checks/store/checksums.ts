@@ -1,4 +1,4 @@
-import { defineCheck, type Remedy } from '../../src/check.ts'
+import { defineCheck, type Remedy, type RouteKind } from '../../src/check.ts'
 import { bucketSettings, checksumTries, client, route, settings, target } from '../../src/needs/declarations.ts'
 import { isBefore } from '../../src/words.ts'
 
@@ -44,6 +44,14 @@ export default defineCheck({
     const older = boto3 !== undefined && isBefore(boto3, proving)
     const refused = (mode: Mode) => tries.find((one) => one.mode === mode && !one.accepted)
 
+    const factsOf = (mode: Mode) => ({ mode, ...(strongest !== undefined && { strongest }) })
+    /** No file gets through this way. Canaries carry a checksum of their own, so that they may where a client does not. */
+    function* nothing(setting: string, way: RouteKind, mode: Mode, says: string, remedy: Remedy) {
+      const limit = { kind: 'limit', hop: 'client', scope: 'file', basis: 'measured' } as const
+      yield { ...limit, setting, max: { bytes: 0 }, routes: [way], because: says, remedy: () => remedy }
+      yield { kind: 'finding' as const, at: target.name, says, facts: factsOf(mode), remedy }
+    }
+
     if (!route.proxied) {
       const mode = tells || older ? 'none' : byBoto
       const why = refused(mode)?.why
@@ -59,25 +67,7 @@ export default defineCheck({
             ? { text: 'Set this for the training process.', commands: [required] }
             : { text: 'Upgrade the store, or take away what stands before it and changes requests.' }
       const says = `${bucket.uri} refuses ${words[mode]}, which is what ${older ? `boto3 ${boto3} sends` : tells ? 'boto3 sends with AWS_REQUEST_CHECKSUM_CALCULATION=when_required' : `boto3 ${boto3 ?? '1.36 and later'} sends`} over ${secure ? 'https' : 'http'}: ${why}`
-      // Canaries carry a checksum of their own, so that they may get through where boto3 does not.
-      yield {
-        kind: 'limit',
-        hop: 'client',
-        setting: 'AWS_REQUEST_CHECKSUM_CALCULATION',
-        scope: 'file',
-        max: { bytes: 0 },
-        basis: 'measured',
-        routes: ['store-multipart'],
-        because: says,
-        remedy: () => remedy,
-      }
-      yield {
-        kind: 'finding',
-        at: target.name,
-        says,
-        facts: { mode, ...(strongest !== undefined && { strongest }) },
-        remedy,
-      }
+      yield* nothing('AWS_REQUEST_CHECKSUM_CALCULATION', 'store-multipart', mode, says, remedy)
       return
     }
     const plain = route.multipart ? refused('none')?.why : undefined
@@ -87,24 +77,7 @@ export default defineCheck({
         text: 'Have clients send whole files through the server, which proves them, or keep models in a bucket without a default retention.',
         commands: ['export MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=false'],
       }
-      yield {
-        kind: 'limit',
-        hop: 'client',
-        setting: 'MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD',
-        scope: 'file',
-        max: { bytes: 0 },
-        basis: 'measured',
-        routes: ['signed-parts'],
-        because: says,
-        remedy: () => remedy,
-      }
-      yield {
-        kind: 'finding',
-        at: target.name,
-        says,
-        facts: { mode: 'none', ...(strongest !== undefined && { strongest }) },
-        remedy,
-      }
+      yield* nothing('MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD', 'signed-parts', 'none', says, remedy)
     }
     const relayed = refused(byBoto)?.why
     if (relayed !== undefined) {
@@ -114,7 +87,7 @@ export default defineCheck({
         // What the server's own settings say does not show from here.
         severity: 'warning',
         says: `${bucket.uri} refuses ${words[byBoto]}, which is what a server with boto3 1.36 or later sends unless it is told otherwise: ${relayed}`,
-        facts: { mode: byBoto, ...(strongest !== undefined && { strongest }) },
+        facts: factsOf(byBoto),
         remedy: { text: 'Set this in the environment of the tracking server.', commands: [required] },
       }
     }
