@@ -71,3 +71,9 @@ export class Trouble extends Error {
 export class NotApplicable extends Error {
   override readonly name = 'NotApplicable'
 }
+
+/** For `catch`: what could not be opened, or does not apply, is undefined; a defect is thrown on. */
+export const ifTrouble = (error: unknown): undefined => {
+  if (error instanceof Trouble || error instanceof NotApplicable) return undefined
+  throw error
+}

@@ -1,7 +1,7 @@
 /** How what probes write is kept track of, and how what an earlier run left is removed. */
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { NotApplicable, Trouble } from '../errors.ts'
+import { ifTrouble, NotApplicable, Trouble } from '../errors.ts'
 import { statusTrouble } from '../mlflow/http-trouble.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { type Canary, canaryBegunAt, canaryJournal, canaryName, canaryOwner, staleAfterMs } from '../probes/canary.ts'
@@ -243,9 +243,4 @@ const sweep = async (of: Sweepable, path: string): Promise<number> => {
     found += 1
   }
   return found
-}
-
-const ifTrouble = (error: unknown): undefined => {
-  if (error instanceof Trouble || error instanceof NotApplicable) return undefined
-  throw error
 }

@@ -1,5 +1,5 @@
 /** Needs that are measured by touching the network. */
-import { NotApplicable, Trouble } from '../errors.ts'
+import { ifTrouble, NotApplicable } from '../errors.ts'
 import { storeTls } from '../mlflow/trust.ts'
 import { bodyLimit as probeBodyLimit } from '../probes/body-limit.ts'
 import { PhaseError } from '../probes/failures.ts'
@@ -151,11 +151,6 @@ export const pacedOpener = opener(paced, async ({ context, open, signal, progres
 const notReached = (error: unknown): Paced => {
   if (!(error instanceof PhaseError)) throw error
   return { watchedMs: 0, unmeasured: error.failure.why }
-}
-
-const ifTrouble = (error: unknown): undefined => {
-  if (error instanceof Trouble || error instanceof NotApplicable) return undefined
-  throw error
 }
 
 export const multipartCanaryOpener = opener(multipartCanary, async (opening: Opening<Needed>) => {

@@ -1,6 +1,6 @@
 /** Measuring what uploads take, by canaries on the routes that planned files take. */
 import type { RouteKind } from '../check.ts'
-import { NotApplicable, Trouble } from '../errors.ts'
+import { ifTrouble, NotApplicable, Trouble } from '../errors.ts'
 import type { Route } from '../mlflow/route.ts'
 import { routeFor, routesOf } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
@@ -236,9 +236,4 @@ const notAborted = async (open: Opening<Needed>['open'], kind: RouteKind): Promi
   const tried = await open(multipartCanary).catch(ifTrouble)
   const trouble = tried?.steps.find(({ step }) => step === 'abort')?.trouble
   return trouble && `an upload that is begun here cannot be aborted (${trouble.why})`
-}
-
-const ifTrouble = (error: unknown): undefined => {
-  if (error instanceof Trouble || error instanceof NotApplicable) return undefined
-  throw error
 }
