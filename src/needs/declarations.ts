@@ -192,6 +192,14 @@ export const orphanAge = need<number>()({
   scope: 'run',
   facts: {},
 })
+/**
+ * How far a look goes (`--depth`). `names`: which files there are; `sizes`: and their sizes in the listing; `structure`: and
+ * small reads of what each format keeps at its ends; `sample`: and that share of the files (0 to 1) read whole; `full`: all.
+ */
+export type Depth =
+  | { readonly kind: 'names' | 'sizes' | 'structure' | 'full' }
+  | { readonly kind: 'sample'; readonly share: number }
+export const depth = need<Depth>()({ name: 'depth', touches: 'nothing', scope: 'run', facts: {} })
 /** Uploads that were begun below the root and neither completed nor aborted, with what their parts tell. */
 export interface UnfinishedUploads {
   readonly uploads: readonly {

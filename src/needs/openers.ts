@@ -56,6 +56,7 @@ export const openers: readonly Opener<Needed>[] = [
   }),
   of(needs.calling, async ({ context: { as = 'log_model' } }) => ({ value: as })),
   of(needs.orphanAge, async ({ context }) => ({ value: context.orphanAgeMs })),
+  of(needs.depth, async ({ context }) => ({ value: context.depth ?? { kind: 'structure' } })),
   of(needs.tempFolder, async ({ context: { host } }) => {
     const value = await tempFolder(host)
     return {
