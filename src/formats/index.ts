@@ -1,5 +1,8 @@
 /** Which verifier judges a file: by content first, by name second. The only place to register a format. */
+import { arrow } from './arrow.ts'
+import { arrowStream } from './arrow-stream.ts'
 import { isZero } from './bytes.ts'
+import { feather } from './feather.ts'
 import {
   broken,
   CutShort,
@@ -21,7 +24,7 @@ import { webp } from './webp.ts'
 import { zeroTail } from './zeros.ts'
 
 /** In the order in which they are asked whether they recognise a file: those with the most telling mark first. */
-export const formats: readonly Format[] = [parquet, png, jpeg, webp, json, jsonLines]
+export const formats: readonly Format[] = [parquet, arrow, feather, png, jpeg, webp, arrowStream, json, jsonLines]
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
