@@ -2,6 +2,7 @@
 import { arrow } from './arrow.ts'
 import { arrowStream } from './arrow-stream.ts'
 import { isZero } from './bytes.ts'
+import { catboost } from './catboost.ts'
 import { feather } from './feather.ts'
 import {
   broken,
@@ -17,14 +18,29 @@ import {
 } from './format.ts'
 import { jpeg } from './jpeg.ts'
 import { json, jsonLines } from './json.ts'
+import { lightgbm } from './lightgbm.ts'
 import { parquet } from './parquet.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
 import { png } from './png.ts'
+import { ubjson } from './ubjson.ts'
 import { webp } from './webp.ts'
 import { zeroTail } from './zeros.ts'
 
 /** In the order in which they are asked whether they recognise a file: those with the most telling mark first. */
-export const formats: readonly Format[] = [parquet, arrow, feather, png, jpeg, webp, arrowStream, json, jsonLines]
+export const formats: readonly Format[] = [
+  parquet,
+  arrow,
+  feather,
+  png,
+  jpeg,
+  webp,
+  catboost,
+  lightgbm,
+  ubjson,
+  arrowStream,
+  json,
+  jsonLines,
+]
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
