@@ -2,6 +2,7 @@
 import type { Check } from '../src/check.ts'
 import missingFiles from './artifact/missing-files.ts'
 import sizeMismatch from './artifact/size-mismatch.ts'
+import strayObjects from './artifact/stray-objects.ts'
 import unfinishedUploads from './artifact/unfinished-uploads.ts'
 import clientExpiry from './client/expiry.ts'
 import clientSettings from './client/settings.ts'
@@ -65,5 +66,6 @@ export const checks: readonly Check[] = [
   missingFiles,
   sizeMismatch,
   unfinishedUploads,
+  strayObjects,
   modelStatus,
 ]

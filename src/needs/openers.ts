@@ -134,6 +134,9 @@ export const openers: readonly Opener<Needed>[] = [
   modelFilesOpener,
   localTreeOpener,
   unfinishedUploadsOpener,
+  of(needs.strays, async () => {
+    throw new NotApplicable('stray objects are looked for in whole experiments, with --stray')
+  }),
   accessOpener,
   bodyLimitOpener,
   multipartCanaryOpener,
