@@ -14,6 +14,7 @@ import { accessOpener } from './access.ts'
 import { bucketSettingsOpener, checksumTriesOpener, deleteRightOpener, readRightsOpener } from './bucketed.ts'
 import { leftoversOpener } from './canaries.ts'
 import * as needs from './declarations.ts'
+import { contentsOpener, formatNamesOpener, manifestOpener, structuresOpener } from './judged.ts'
 import type { Needed } from './needed.ts'
 import type { Opener } from './opener.ts'
 import { opener } from './opener.ts'
@@ -133,6 +134,10 @@ export const openers: readonly Opener<Needed>[] = [
   listingOpener,
   modelFilesOpener,
   localTreeOpener,
+  manifestOpener,
+  formatNamesOpener,
+  structuresOpener,
+  contentsOpener,
   unfinishedUploadsOpener,
   of(needs.strays, async () => {
     throw new NotApplicable('stray objects are looked for in whole experiments, with --stray')
