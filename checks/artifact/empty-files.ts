@@ -1,5 +1,13 @@
 import { defineCheck } from '../../src/check.ts'
-import { formatNames, listing, loggedModel, manifest, modelFiles, orphanAge, target } from '../../src/needs/declarations.ts'
+import {
+  formatNames,
+  listing,
+  loggedModel,
+  manifest,
+  modelFiles,
+  orphanAge,
+  target,
+} from '../../src/needs/declarations.ts'
 import { standing } from '../model/status.ts'
 import { restore } from './restore.ts'
 

@@ -27,7 +27,11 @@ const unnoticed = 'loading does not notice, and the model fails when it opens th
 const foldersOf = (paths: Iterable<string>): ReadonlySet<string> => {
   const folders = new Set<string>()
   for (const path of paths) {
-    for (let at = path.lastIndexOf('/'); at > 0 && !folders.has(path.slice(0, at)); at = path.lastIndexOf('/', at - 1)) {
+    for (
+      let at = path.lastIndexOf('/');
+      at > 0 && !folders.has(path.slice(0, at));
+      at = path.lastIndexOf('/', at - 1)
+    ) {
       folders.add(path.slice(0, at))
     }
   }

@@ -1,5 +1,13 @@
 import { defineCheck } from '../../src/check.ts'
-import { listing, localTree, loggedModel, manifest, modelFiles, orphanAge, target } from '../../src/needs/declarations.ts'
+import {
+  listing,
+  localTree,
+  loggedModel,
+  manifest,
+  modelFiles,
+  orphanAge,
+  target,
+} from '../../src/needs/declarations.ts'
 import { bytes, exactBytes, shellWord } from '../../src/words.ts'
 import { standing } from '../model/status.ts'
 import { restore } from './restore.ts'

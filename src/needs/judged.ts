@@ -42,7 +42,9 @@ export const manifestOpener = opener(manifest, async ({ open, signal }: Opening<
   const stored = files.get(manifestPath)
   if (stored === undefined) throw new NotApplicable('there is no manifest of an earlier upload or repair')
   if (stored.size > largestManifest) {
-    throw new NotApplicable(`${manifestPath} has ${stored.size} bytes, and no manifest is larger than ${largestManifest}`)
+    throw new NotApplicable(
+      `${manifestPath} has ${stored.size} bytes, and no manifest is larger than ${largestManifest}`,
+    )
   }
   const opened = await open(store)
   const value = parseManifest(Buffer.from(await opened.read(manifestPath, 0, stored.size, signal)).toString('utf8'))
@@ -87,7 +89,10 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
   const counts = { files: 0, reads: 0, bytes: 0, proved: 0 }
   const doubtful: Structures['doubtful'][number][] = []
   const refers: Structures['refers'][number][] = []
-  const untold = new Map<string, { because: string; unexpected: boolean; files: number; bytes: number; first: string }>()
+  const untold = new Map<
+    string,
+    { because: string; unexpected: boolean; files: number; bytes: number; first: string }
+  >()
   const cannotTell = ({ path, size }: StoredFile, because: string, unexpected: boolean) => {
     const before = untold.get(because)
     if (before === undefined) untold.set(because, { because, unexpected, files: 1, bytes: size, first: path })
@@ -109,7 +114,8 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
         ...(format === undefined ? {} : { format: format.title }),
         ...(expected === undefined ? {} : { expected }),
       })
-    } else if (judgement === 'unknown') cannotTell(file, format === undefined ? because : `${format.title}: ${because}`, false)
+    } else if (judgement === 'unknown')
+      cannotTell(file, format === undefined ? because : `${format.title}: ${because}`, false)
     else if (whole && judgement === 'complete') counts.proved += 1
     for (const reference of judged.refers ?? []) {
       refers.push({ ...reference, from: file.path, path: `${folderOf(file.path)}${reference.path}` })
@@ -164,7 +170,12 @@ const compareWithManifest = async (
 }
 
 /** Without reading the object: by the checksum that the store itself keeps. */
-const compareByProof = async (from: Store, path: string, expected: ManifestFile, signal: AbortSignal): Promise<Verdict> => {
+const compareByProof = async (
+  from: Store,
+  path: string,
+  expected: ManifestFile,
+  signal: AbortSignal,
+): Promise<Verdict> => {
   const proof = from.kind === 'folder' ? undefined : await from.proof(path, signal)
   if (proof?.crc32 === undefined || expected.crc32 === undefined) {
     return { is: 'unknown', why: 'the store keeps no CRC32 of the whole file' }
