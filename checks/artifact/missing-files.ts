@@ -11,7 +11,7 @@ import {
 } from '../../src/needs/declarations.ts'
 import { bytes } from '../../src/words.ts'
 import { standing } from '../model/status.ts'
-import { restore } from './restore.ts'
+import { restore } from './remedies/restore.ts'
 
 const because = {
   loading: 'loading the model fails without it',

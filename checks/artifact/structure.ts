@@ -2,7 +2,7 @@ import { defineCheck } from '../../src/check.ts'
 import { listing, loggedModel, orphanAge, structures, target } from '../../src/needs/declarations.ts'
 import { bytes, count, exactBytes } from '../../src/words.ts'
 import { standing } from '../model/status.ts'
-import { restore } from './restore.ts'
+import { restore } from './remedies/restore.ts'
 
 export default defineCheck({
   id: 'artifact/structure',

@@ -112,7 +112,7 @@ const carryOut = async (
     ...options,
     places,
     doubt: async (target) => {
-      const look = await session.look(await refreshed(target, session, context.signal), 'all')
+      const look = await session.look(await refreshed(target, session, context.signal), { which: 'all' })
       try {
         context.signal.throwIfAborted()
         return await doubtOf(look)

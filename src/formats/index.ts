@@ -12,11 +12,12 @@ import {
   unknown,
   type Verdict,
 } from './format.ts'
+import { json, jsonLines } from './json.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
 import { zeroTail } from './zeros.ts'
 
 /** In the order in which they are asked whether they recognise a file: those with the most telling mark first. */
-export const formats: readonly Format[] = []
+export const formats: readonly Format[] = [json, jsonLines]
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
@@ -26,7 +27,7 @@ export const formatOfName = (path: string, among: readonly Format[] = formats): 
   let best: { readonly format: Format; readonly length: number } | undefined
   for (const format of among) {
     for (const pattern of format.names) {
-      const fits = pattern.startsWith('.') ? name.endsWith(pattern) : name === pattern
+      const fits = /^[.-]/.test(pattern) ? name.endsWith(pattern) : name === pattern
       if (fits && pattern.length > (best?.length ?? 0)) best = { format, length: pattern.length }
     }
   }

@@ -6,7 +6,7 @@ import { Trouble } from '../errors.ts'
 import { experimentOf, modelOf, runOf, textIn, versionOf } from './answers.ts'
 import { checkedId, checkedName, isId } from './ids.ts'
 import { localPath } from './location.ts'
-import type { Experiment, LoggedModel, Tracking } from './types.ts'
+import type { Experiment, Leniency, LoggedModel, Tracking } from './types.ts'
 
 /** Bytes. MLflow writes a few hundred. */
 const largestMeta = 64 * 1024
@@ -70,6 +70,17 @@ const foldersIn = async (folder: string): Promise<string[]> => {
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return []
     throw unreadable(folder, `the system says ${codeOf(error) ?? 'nothing more'}`, error)
+  }
+}
+
+/** An entry that cannot be read ends the list, or is told and passed over. */
+const orPassOver = async <T>(reading: Promise<T>, { damaged }: Leniency = {}): Promise<T | undefined> => {
+  try {
+    return await reading
+  } catch (error) {
+    if (!(error instanceof Trouble) || damaged === undefined) throw error
+    damaged(error)
+    return undefined
   }
 }
 
@@ -176,37 +187,49 @@ export const openFolder = async (uri: string, cwd: string): Promise<Tracking> =>
       }
       throw missing('the experiment of that name')
     },
-    experiments: async function* () {
+    experiments: async function* (_signal, leniency) {
       for (const id of await experimentIds()) {
-        const found = await experimentAt(id)
-        if (found?.lifecycle === 'active') yield found
+        const found = await orPassOver(experimentAt(id), leniency)
+        if (found?.lifecycle === 'active' || (leniency?.deleted && found)) yield found
       }
     },
     run: async (runId) => {
       checkedId('run id', runId)
       return runOf((await locate(`run ${runId}`, (experiment) => join(experiment, runId))).meta)
     },
-    runs: async function* (experimentId) {
+    runs: async function* (experimentId, _signal, leniency) {
       const folder = join(root, checkedId('experiment id', experimentId))
-      for (const id of await foldersIn(folder)) {
+      const runAt = async (id: string) => {
         const meta = await metaOf(join(folder, id))
-        if (meta === undefined) continue
-        const run = runOf(meta)
-        if (run.lifecycle === 'active') yield run
+        return meta === undefined ? undefined : runOf(meta)
+      }
+      for (const id of await foldersIn(folder)) {
+        const run = await orPassOver(runAt(id), leniency)
+        if (run?.lifecycle === 'active' || (leniency?.deleted && run)) yield run
       }
     },
     model,
-    models: async function* ({ experimentId, runId }) {
+    models: async function* ({ experimentId, runId }, _signal, leniency) {
       const folder = join(root, checkedId('experiment id', experimentId))
       const linked = runId === undefined ? [] : await foldersIn(join(folder, checkedId('run id', runId), 'outputs'))
       const here = await foldersIn(join(folder, 'models'))
-      for (const id of here) {
+      const modelAt = async (id: string) => {
         const meta = await metaOf(join(folder, 'models', id))
-        if (meta === undefined || textIn(meta, 'lifecycle_stage') === 'deleted') continue
-        const found = modelOf(meta)
+        return meta === undefined ? undefined : modelOf(meta)
+      }
+      for (const id of here) {
+        const found = await orPassOver(modelAt(id), leniency)
+        if (found === undefined || (found.deleted && !leniency?.deleted)) continue
         if (runId === undefined || found.sourceRunId === runId || linked.includes(id)) yield found
       }
       for (const id of linked) if (!here.includes(id)) yield await model(id)
+    },
+    knows: async (id) => {
+      if (!isId(id)) return false
+      for (const experiment of await experimentIds())
+        for (const folder of [join(root, experiment, id), join(root, experiment, 'models', id)])
+          if ((await metaText(join(folder, 'meta.yaml'))) !== undefined) return true
+      return false
     },
     version: async (name, version) => {
       const meta = await versionBy(checkedName(name), version)

@@ -1,9 +1,9 @@
 import { Trouble } from '../errors.ts'
-import { experimentOf, listIn, modelOf, objectIn, runOf, textIn, versionOf } from './answers.ts'
+import { experimentOf, listIn, modelOf, objectIn, readEach, runOf, textIn, versionOf } from './answers.ts'
 import { type Http, type Method, openHttp, type Sleep } from './http.ts'
 import { isHtml, notJson, redirectTrouble, statusTrouble } from './http-trouble.ts'
 import { checkedId, checkedName } from './ids.ts'
-import type { LoggedModel, ServerInfo, Settings, Tracking } from './types.ts'
+import type { Leniency, LoggedModel, ServerInfo, Settings, Tracking } from './types.ts'
 
 /** A tracking server, spoken to over its REST API. */
 export interface TrackingServer extends Tracking, Pick<Http, 'text' | 'bytes'> {
@@ -74,6 +74,8 @@ const pages = async function* (
 const noSuchCall = (error: unknown): boolean =>
   error instanceof Trouble && error.kind === 'unsupported' && (error.status === 404 || error.status === 405)
 
+const viewOf = ({ deleted }: Leniency = {}) => (deleted ? 'ALL' : 'ACTIVE_ONLY')
+
 const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
   const model = async (modelId: string, signal?: AbortSignal): Promise<LoggedModel> => {
     const path = `${api}/logged-models/${encodeURIComponent(checkedId('model id', modelId))}`
@@ -98,33 +100,33 @@ const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
       const answer = await http.json('GET', path, { query, what: `read ${what}`, ...(signal && { signal }) })
       return experimentOf(objectIn(answer, 'experiment'))
     },
-    experiments: async function* (signal) {
+    experiments: async function* (signal, leniency) {
       const ask = (token: string | undefined) =>
         http.json('POST', `${api}/experiments/search`, {
-          json: { max_results: perPage, view_type: 'ACTIVE_ONLY', ...(token && { page_token: token }) },
+          json: { max_results: perPage, view_type: viewOf(leniency), ...(token && { page_token: token }) },
           what: 'list experiments',
           ...(signal && { signal }),
         })
-      for await (const one of pages(ask, 'experiments')) yield experimentOf(one)
+      for await (const one of pages(ask, 'experiments')) yield* readEach(() => experimentOf(one), leniency)
     },
     run: async (runId, signal) => runOf(objectIn(await rawRun(runId, signal), 'info')),
-    runs: async function* (experimentId, signal) {
+    runs: async function* (experimentId, signal, leniency) {
       const ids = [checkedId('experiment id', experimentId)]
       const ask = (token: string | undefined) =>
         http.json('POST', `${api}/runs/search`, {
           json: {
             experiment_ids: ids,
             max_results: runsPerPage,
-            run_view_type: 'ACTIVE_ONLY',
+            run_view_type: viewOf(leniency),
             ...(token && { page_token: token }),
           },
           what: `list the runs of experiment ${experimentId}`,
           ...(signal && { signal }),
         })
-      for await (const one of pages(ask, 'runs')) yield runOf(objectIn(one, 'info'))
+      for await (const one of pages(ask, 'runs')) yield* readEach(() => runOf(objectIn(one, 'info')), leniency)
     },
     model,
-    models: async function* (of, signal) {
+    models: async function* (of, signal, leniency) {
       const ids = [checkedId('experiment id', of.experimentId)]
       const filter = of.runId === undefined ? undefined : `source_run_id = '${checkedId('run id', of.runId)}'`
       const ask = (token: string | undefined) =>
@@ -141,9 +143,11 @@ const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
       const seen = new Set<string>()
       try {
         for await (const one of pages(ask, 'models')) {
-          const found = modelOf(objectIn(one, 'info'))
-          seen.add(found.modelId)
-          yield found
+          for (const found of readEach(() => modelOf(objectIn(one, 'info')), leniency)) {
+            // What more links a run to is asked for below; of a whole experiment nothing is.
+            if (of.runId !== undefined) seen.add(found.modelId)
+            yield found
+          }
         }
       } catch (error) {
         // Servers older than 3.0 have no logged models.
@@ -159,6 +163,20 @@ const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
           seen.add(id)
           yield await model(id, signal)
         }
+      }
+    },
+    knows: async (id, signal) => {
+      checkedId('run id', id)
+      // A model of that id may be a deleted one, which only this call tells (server/handlers.py, 3.17.2).
+      const [path, query] = id.startsWith('m-')
+        ? [`${api}/logged-models/${encodeURIComponent(id)}`, { allow_deleted: 'true' }]
+        : [`${api}/runs/get`, { run_id: id }]
+      try {
+        await http.json('GET', path, { query, what: `ask for ${id}`, ...(signal && { signal }) })
+        return true
+      } catch (error) {
+        if (noSuchCall(error) || (error instanceof Trouble && error.kind === 'not-found')) return false
+        throw error
       }
     },
     version: async (name, version, signal) => {

@@ -11,6 +11,7 @@ import { compareByReading, compareWithLocal, type Verdict } from '../transfer/pr
 import {
   type Contents,
   contents,
+  type Depth,
   depth,
   formatNames,
   listing,
@@ -61,8 +62,8 @@ const isSampled = ({ path, etag, size }: StoredFile, share: number): boolean =>
   crc32(`${path}\n${etag ?? size}`) / 2 ** 32 < share
 
 /** Whether the whole of a file is read. */
-const isReadWhole = (wanted: { kind: string; share?: number }, file: StoredFile): boolean =>
-  wanted.kind === 'full' || (wanted.kind === 'sample' && isSampled(file, wanted.share ?? 0))
+const isReadWhole = (wanted: Depth, file: StoredFile): boolean =>
+  wanted.kind === 'full' || (wanted.kind === 'sample' && isSampled(file, wanted.share))
 
 /** What keeps a file from being looked at, in words for a gap; other failures are thrown on, since the next file would meet them as well. */
 const unreadable = (error: unknown): { readonly because: string; readonly unexpected: boolean } => {

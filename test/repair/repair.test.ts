@@ -54,7 +54,7 @@ const tracking = (): Tracking => {
   }
   return {
     ...{ kind: 'server', uri: 'http://tracking' },
-    ...{ experiment: asked, experiments: asked, run: asked, runs: asked, models: asked, version: asked },
+    ...{ experiment: asked, experiments: asked, run: asked, runs: asked, models: asked, version: asked, knows: asked },
     model: async () => ({ ...model, status }),
     setModelReady: async () => {
       madeReady += 1
