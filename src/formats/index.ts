@@ -12,12 +12,16 @@ import {
   unknown,
   type Verdict,
 } from './format.ts'
+import { jpeg } from './jpeg.ts'
 import { json, jsonLines } from './json.ts'
+import { parquet } from './parquet.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
+import { png } from './png.ts'
+import { webp } from './webp.ts'
 import { zeroTail } from './zeros.ts'
 
 /** In the order in which they are asked whether they recognise a file: those with the most telling mark first. */
-export const formats: readonly Format[] = [json, jsonLines]
+export const formats: readonly Format[] = [parquet, png, jpeg, webp, json, jsonLines]
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
