@@ -1,5 +1,6 @@
 /** Which verifier judges a file: by content first, by name second. The only place to register a format. */
 import { isZero } from './bytes.ts'
+import { coreml } from './coreml.ts'
 import {
   broken,
   CutShort,
@@ -12,12 +13,34 @@ import {
   unknown,
   type Verdict,
 } from './format.ts'
+import { gguf } from './gguf.ts'
+import { hdf5 } from './hdf5.ts'
 import { json, jsonLines } from './json.ts'
+import { msgpack } from './msgpack.ts'
+import { onnx } from './onnx.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
+import { safetensors } from './safetensors.ts'
+import { savedModel } from './saved-model.ts'
+import { sentencepiece } from './sentencepiece.ts'
+import { shardIndex } from './shard-index.ts'
+import { sqlite } from './sqlite.ts'
 import { zeroTail } from './zeros.ts'
 
 /** In the order in which they are asked whether they recognise a file: those with the most telling mark first. */
-export const formats: readonly Format[] = [json, jsonLines]
+export const formats: readonly Format[] = [
+  hdf5,
+  sqlite,
+  gguf,
+  safetensors,
+  sentencepiece,
+  savedModel,
+  onnx,
+  coreml,
+  msgpack,
+  shardIndex,
+  json,
+  jsonLines,
+]
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
