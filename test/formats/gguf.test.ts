@@ -50,7 +50,7 @@ test('a vocabulary beyond the first read is walked to its end', async () => {
   const bytes = joined(aligned(joined(header(1, 1), metadata, tensor(1, [1000, 1000]))), data(2_000_000))
   const found = await judged(bytes, 'm.gguf')
   expect(found).toMatchObject({ judgement: 'complete' })
-  expect(found.spent.reads).toBeLessThan(6)
+  expect(found.spent.reads).toBeLessThanOrEqual(6)
   expect(await judged(bytes.subarray(0, -1), 'm.gguf')).toMatchObject({ judgement: 'broken', expected: bytes.length })
 })
 
@@ -62,7 +62,7 @@ const odd: Record<string, Buffer> = {
   'a type that is no longer written': joined(aligned(joined(header(1, 0), tensor(4, [32]))), data(32)),
   'a row that is no whole block': joined(aligned(joined(header(1, 0), tensor(14, [200]))), data(400)),
   'metadata of an unknown type': joined(header(0, 1), text('key'), u32(77), data(100)),
-  'arrays that nest without end': joined(header(0, 1), text('key'), nested(10_000)),
+  'arrays that nest without end': joined(header(0, 1), text('key'), u32(9), nested(10_000)),
   'an alignment of zero': joined(header(0, 1), text('general.alignment'), u32(4), u32(0), data(100)),
   'more dimensions than any': joined(header(1, 0), text('t'), u32(2 ** 31), data(100)),
   'sides whose product is beyond all files': joined(header(1, 0), tensor(0, [2 ** 40, 2 ** 40]), data(100)),
