@@ -2,7 +2,9 @@
 import { arrow } from './arrow.ts'
 import { arrowStream } from './arrow-stream.ts'
 import { isZero } from './bytes.ts'
+import { bzip2 } from './bzip2.ts'
 import { catboost } from './catboost.ts'
+import { coreml } from './coreml.ts'
 import { feather } from './feather.ts'
 import {
   broken,
@@ -16,15 +18,32 @@ import {
   unknown,
   type Verdict,
 } from './format.ts'
+import { gguf } from './gguf.ts'
+import { gzip } from './gzip.ts'
+import { hdf5 } from './hdf5.ts'
 import { jpeg } from './jpeg.ts'
 import { json, jsonLines } from './json.ts'
 import { lightgbm } from './lightgbm.ts'
+import { lz4 } from './lz4.ts'
+import { lzma } from './lzma.ts'
+import { msgpack } from './msgpack.ts'
+import { onnx } from './onnx.ts'
 import { parquet } from './parquet.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
 import { png } from './png.ts'
+import { safetensors } from './safetensors.ts'
+import { savedModel } from './saved-model.ts'
+import { sentencepiece } from './sentencepiece.ts'
+import { shardIndex } from './shard-index.ts'
+import { sqlite } from './sqlite.ts'
+import { tar } from './tar.ts'
 import { ubjson } from './ubjson.ts'
 import { webp } from './webp.ts'
+import { xz } from './xz.ts'
 import { zeroTail } from './zeros.ts'
+import { zip } from './zip.ts'
+import { zlib } from './zlib.ts'
+import { zstd } from './zstd.ts'
 
 /** In the order in which they are asked whether they recognise a file: those with the most telling mark first. */
 export const formats: readonly Format[] = [
@@ -40,6 +59,25 @@ export const formats: readonly Format[] = [
   arrowStream,
   json,
   jsonLines,
+  zip,
+  xz,
+  gzip,
+  bzip2,
+  zstd,
+  lz4,
+  tar,
+  lzma,
+  zlib,
+  hdf5,
+  sqlite,
+  gguf,
+  safetensors,
+  sentencepiece,
+  savedModel,
+  onnx,
+  coreml,
+  msgpack,
+  shardIndex,
 ]
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
