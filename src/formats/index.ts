@@ -24,6 +24,7 @@ import { savedModel } from './saved-model.ts'
 import { sentencepiece } from './sentencepiece.ts'
 import { shardIndex } from './shard-index.ts'
 import { sqlite } from './sqlite.ts'
+import { tensorBundle } from './tensor-bundle.ts'
 import { zeroTail } from './zeros.ts'
 
 /** In the order in which they are asked whether they recognise a file: those with the most telling mark first. */
@@ -32,6 +33,7 @@ export const formats: readonly Format[] = [
   sqlite,
   gguf,
   safetensors,
+  tensorBundle,
   sentencepiece,
   savedModel,
   onnx,
