@@ -1,6 +1,8 @@
 /** Which verifier judges a file: by content first, by name second. The only place to register a format. */
 import { arrow } from './arrow.ts'
 import { arrowStream } from './arrow-stream.ts'
+
+import { blobWeights } from './blob-weights.ts'
 import { isZero } from './bytes.ts'
 import { bzip2 } from './bzip2.ts'
 import { catboost } from './catboost.ts'
@@ -37,6 +39,8 @@ import { sentencepiece } from './sentencepiece.ts'
 import { shardIndex } from './shard-index.ts'
 import { sqlite } from './sqlite.ts'
 import { tar } from './tar.ts'
+import { tensorBundle } from './tensor-bundle.ts'
+import { tflite } from './tflite.ts'
 import { ubjson } from './ubjson.ts'
 import { webp } from './webp.ts'
 import { xz } from './xz.ts'
@@ -47,6 +51,13 @@ import { zstd } from './zstd.ts'
 
 /** In the order in which they are asked whether they recognise a file: those with the most telling mark first. */
 export const formats: readonly Format[] = [
+  hdf5,
+  sqlite,
+  gguf,
+  tflite,
+  blobWeights,
+  safetensors,
+  tensorBundle,
   parquet,
   arrow,
   feather,
@@ -68,10 +79,6 @@ export const formats: readonly Format[] = [
   tar,
   lzma,
   zlib,
-  hdf5,
-  sqlite,
-  gguf,
-  safetensors,
   sentencepiece,
   savedModel,
   onnx,
