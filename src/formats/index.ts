@@ -16,8 +16,11 @@ import {
 import { gzip } from './gzip.ts'
 import { lz4 } from './lz4.ts'
 import { lzma } from './lzma.ts'
+import { npy } from './npy.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
+import { pickle } from './pickle.ts'
 import { tar } from './tar.ts'
+import { torchLegacy } from './torch-legacy.ts'
 import { xz } from './xz.ts'
 import { zeroTail } from './zeros.ts'
 import { zip } from './zip.ts'
@@ -25,7 +28,7 @@ import { zlib } from './zlib.ts'
 import { zstd } from './zstd.ts'
 
 /** In the order in which they are asked whether they recognise a file: those with the most telling mark first. */
-export const formats: readonly Format[] = [zip, xz, gzip, bzip2, zstd, lz4, tar, lzma, zlib]
+export const formats: readonly Format[] = [zip, npy, torchLegacy, xz, gzip, bzip2, zstd, lz4, tar, pickle, lzma, zlib]
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
