@@ -29,9 +29,11 @@ import { lightgbm } from './lightgbm.ts'
 import { lz4 } from './lz4.ts'
 import { lzma } from './lzma.ts'
 import { msgpack } from './msgpack.ts'
+import { npy } from './npy.ts'
 import { onnx } from './onnx.ts'
 import { parquet } from './parquet.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
+import { pickle } from './pickle.ts'
 import { png } from './png.ts'
 import { safetensors } from './safetensors.ts'
 import { savedModel } from './saved-model.ts'
@@ -41,6 +43,7 @@ import { sqlite } from './sqlite.ts'
 import { tar } from './tar.ts'
 import { tensorBundle } from './tensor-bundle.ts'
 import { tflite } from './tflite.ts'
+import { torchLegacy } from './torch-legacy.ts'
 import { ubjson } from './ubjson.ts'
 import { webp } from './webp.ts'
 import { xz } from './xz.ts'
@@ -85,6 +88,9 @@ export const formats: readonly Format[] = [
   coreml,
   msgpack,
   shardIndex,
+  npy,
+  torchLegacy,
+  pickle,
 ]
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
