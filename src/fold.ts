@@ -2,7 +2,7 @@
  * What many looks found, kept small: equal gaps and findings are told once, and in a broad scan the healthy results of all
  * targets are one entry for each check. Memory grows with what is wrong, not with what was looked at.
  */
-import type { Active, Gap, Limit, Unit } from './check.ts'
+import type { Active, Limit, Unit } from './check.ts'
 import type { CheckReport, ReportedFinding, ReportedGap } from './report.ts'
 import type { Outcome } from './run.ts'
 
@@ -64,11 +64,11 @@ export class Fold {
   }
 
   /** A gap that is like another one in all but its place is counted with it. */
-  gap(gap: Omit<Gap, 'kind'>): void {
+  gap(gap: ReportedGap): void {
     const key = gapKey(gap)
     const before = this.#gaps.get(key)
     if (before === undefined) this.#gaps.set(key, gap)
-    else if (before.at !== gap.at) this.#gaps.set(key, { ...before, more: (before.more ?? 0) + 1 })
+    else if (before.at !== gap.at) this.#gaps.set(key, { ...before, more: (before.more ?? 0) + 1 + (gap.more ?? 0) })
   }
 
   get checks(): CheckReport[] {

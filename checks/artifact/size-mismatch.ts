@@ -75,6 +75,16 @@ export default defineCheck({
         ...(stored < expected ? { wants: [{ want: 'file', target: target.name, path, bytes: expected }] } : {}),
       }
     }
+    if (manifest?.malformed !== undefined) {
+      yield {
+        kind: 'finding',
+        at: `${target.name}/.mlflow-doctor/manifest.json`,
+        says: `the manifest of an earlier upload cannot be used: ${manifest.malformed}`,
+        severity: 'warning',
+        facts: {},
+        remedy: { text: 'The next repair or upload of this target writes it anew.' },
+      }
+    }
     for (const [path, { size: expected }] of manifest?.files ?? []) {
       const { size: stored, modified } = listing.files.get(path) ?? {}
       if (stored === undefined || stored === expected || localTree?.files.has(path)) continue

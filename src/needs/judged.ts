@@ -6,7 +6,14 @@ import type { Judged } from '../formats/index.ts'
 import { unsafeBecause } from '../stores/path.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
 import { openSource } from '../transfer/identity.ts'
-import { largestManifest, type ManifestFile, manifestPath, ownFolder, parseManifest } from '../transfer/manifest.ts'
+import {
+  largestManifest,
+  type Manifest,
+  type ManifestFile,
+  manifestPath,
+  ownFolder,
+  parseManifest,
+} from '../transfer/manifest.ts'
 import { compareByReading, compareWithLocal, type Verdict } from '../transfer/proof.ts'
 import {
   type Contents,
@@ -42,15 +49,20 @@ export const manifestOpener = opener(manifest, async ({ open, signal }: Opening<
   const { files } = await open(listing)
   const stored = files.get(manifestPath)
   if (stored === undefined) throw new NotApplicable('there is no manifest of an earlier upload or repair')
-  if (stored.size > largestManifest) {
-    throw new NotApplicable(
-      `${manifestPath} has ${stored.size} bytes, and no manifest is larger than ${largestManifest}`,
-    )
-  }
-  const opened = await open(store)
-  const value = parseManifest(Buffer.from(await opened.read(manifestPath, 0, stored.size, signal)).toString('utf8'))
+  const value = await readManifest(await open(store), stored.size, signal)
   return { value, facts: { manifestFiles: value.files.size } }
 })
+
+const readManifest = async (from: Store, size: number, signal: AbortSignal): Promise<Manifest> => {
+  const useless = (malformed: string): Manifest => ({ writtenAt: 0, files: new Map(), malformed })
+  if (size > largestManifest) return useless(`it has ${size} bytes, and no manifest is larger than ${largestManifest}`)
+  try {
+    return parseManifest(Buffer.from(await from.read(manifestPath, 0, size, signal)).toString('utf8'))
+  } catch (error) {
+    if (error instanceof Trouble && error.kind === 'unexpected-answer') return useless(error.why)
+    throw error
+  }
+}
 
 export const formatNamesOpener = opener(formatNames, async () => {
   const { formatOfName } = await import('../formats/index.ts')
@@ -90,17 +102,11 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
   const counts = { files: 0, reads: 0, bytes: 0, proved: 0 }
   const doubtful: Structures['doubtful'][number][] = []
   const refers: Structures['refers'][number][] = []
-  const untold = new Map<
-    string,
-    { because: string; unexpected: boolean; files: number; bytes: number; first: string }
-  >()
-  const cannotTell = ({ path, size }: StoredFile, because: string, unexpected: boolean) => {
+  const untold = new Map<string, { because: string; unexpected: boolean; files: number; first: string }>()
+  const cannotTell = ({ path }: StoredFile, because: string, unexpected: boolean) => {
     const before = untold.get(because)
-    if (before === undefined) untold.set(because, { because, unexpected, files: 1, bytes: size, first: path })
-    else {
-      before.files += 1
-      before.bytes += size
-    }
+    if (before === undefined) untold.set(because, { because, unexpected, files: 1, first: path })
+    else before.files += 1
   }
   const note = (file: StoredFile, judged: Judged, whole: boolean) => {
     const { judgement, format, because, expected } = judged
@@ -213,7 +219,7 @@ export const contentsOpener = opener(contents, async ({ open, signal, progress }
     throw new NotApplicable(`--depth ${wanted.kind} compares no content`)
   }
   const [known, tree] = [await open(manifest).catch(ifTrouble), await open(localTree).catch(ifTrouble)]
-  if (known === undefined && tree === undefined) {
+  if ((known === undefined || known.malformed !== undefined) && tree === undefined) {
     throw new NotApplicable('neither a manifest nor a local folder says what the content should be')
   }
   const opened = await open(store)

@@ -139,6 +139,9 @@ export const openers: readonly Opener<Needed>[] = [
   structuresOpener,
   contentsOpener,
   unfinishedUploadsOpener,
+  of(needs.strays, async () => {
+    throw new NotApplicable('stray objects are looked for in whole experiments, with --stray')
+  }),
   accessOpener,
   bodyLimitOpener,
   multipartCanaryOpener,
