@@ -67,8 +67,15 @@ export class Fold {
   gap(gap: Omit<Gap, 'kind'>): void {
     const key = gapKey(gap)
     const before = this.#gaps.get(key)
-    if (before === undefined) this.#gaps.set(key, gap)
-    else if (before.at !== gap.at) this.#gaps.set(key, { ...before, more: (before.more ?? 0) + 1 })
+    if (before === undefined) return void this.#gaps.set(key, gap)
+    const files = before.files === undefined && gap.files === undefined ? undefined : filesOf(before) + filesOf(gap)
+    const bytes = before.bytes === undefined ? gap.bytes : before.bytes + (gap.bytes ?? 0)
+    this.#gaps.set(key, {
+      ...before,
+      ...(files !== undefined && { files }),
+      ...(bytes !== undefined && { bytes }),
+      ...(before.at !== gap.at && { more: (before.more ?? 0) + 1 }),
+    })
   }
 
   get checks(): CheckReport[] {
@@ -129,7 +136,8 @@ const isHealthy = ({ state }: CheckReport): boolean => state === 'ok' || state =
 const healthyOf = ({ id, state }: CheckReport): string => keyOf(id, state)
 const placeOf = ({ id, target }: CheckReport): string => keyOf(id, 'of', target)
 
-const gapKey = ({ at, more, ...rest }: ReportedGap): string =>
-  keyOf(rest.cannot, rest.because, rest.unexpected, rest.about)
+const filesOf = ({ files = 1 }: ReportedGap): number => files
+
+const gapKey = (rest: ReportedGap): string => keyOf(rest.cannot, rest.because, rest.unexpected, rest.about)
 
 const findingKey = (id: string, { at, says }: ReportedFinding): string => keyOf(id, at, says)

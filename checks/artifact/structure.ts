@@ -1,6 +1,6 @@
 import { defineCheck } from '../../src/check.ts'
 import { listing, loggedModel, orphanAge, structures, target } from '../../src/needs/declarations.ts'
-import { bytes, count, exactBytes } from '../../src/words.ts'
+import { exactBytes } from '../../src/words.ts'
 import { standing } from '../model/status.ts'
 import { restore } from './remedies/restore.ts'
 
@@ -59,9 +59,11 @@ export default defineCheck({
         kind: 'gap',
         at: `${target.name}/${first}`,
         cannot: unexpected ? 'see' : 'prove',
-        because: `${files === 1 ? '' : `${count(files, 'file')} of ${bytes(size)} like this: `}${because}`,
+        because,
         unexpected,
         about: 'structure',
+        files,
+        bytes: size,
       }
     }
   },
