@@ -2,7 +2,7 @@
  * What many looks found, kept small: equal gaps and findings are told once, and in a broad scan the healthy results of all
  * targets are one entry for each check. Memory grows with what is wrong, not with what was looked at.
  */
-import type { Active, Gap, Limit, Unit } from './check.ts'
+import type { Active, Limit, Unit } from './check.ts'
 import type { CheckReport, ReportedFinding, ReportedGap } from './report.ts'
 import type { Outcome } from './run.ts'
 
@@ -64,18 +64,11 @@ export class Fold {
   }
 
   /** A gap that is like another one in all but its place is counted with it. */
-  gap(gap: Omit<Gap, 'kind'>): void {
+  gap(gap: ReportedGap): void {
     const key = gapKey(gap)
     const before = this.#gaps.get(key)
-    if (before === undefined) return void this.#gaps.set(key, gap)
-    const files = before.files === undefined && gap.files === undefined ? undefined : filesOf(before) + filesOf(gap)
-    const bytes = before.bytes === undefined ? gap.bytes : before.bytes + (gap.bytes ?? 0)
-    this.#gaps.set(key, {
-      ...before,
-      ...(files !== undefined && { files }),
-      ...(bytes !== undefined && { bytes }),
-      ...(before.at !== gap.at && { more: (before.more ?? 0) + 1 }),
-    })
+    if (before === undefined) this.#gaps.set(key, gap)
+    else if (before.at !== gap.at) this.#gaps.set(key, { ...before, more: (before.more ?? 0) + 1 + (gap.more ?? 0) })
   }
 
   get checks(): CheckReport[] {
@@ -136,8 +129,7 @@ const isHealthy = ({ state }: CheckReport): boolean => state === 'ok' || state =
 const healthyOf = ({ id, state }: CheckReport): string => keyOf(id, state)
 const placeOf = ({ id, target }: CheckReport): string => keyOf(id, 'of', target)
 
-const filesOf = ({ files = 1 }: ReportedGap): number => files
-
-const gapKey = (rest: ReportedGap): string => keyOf(rest.cannot, rest.because, rest.unexpected, rest.about)
+const gapKey = ({ at, more, ...rest }: ReportedGap): string =>
+  keyOf(rest.cannot, rest.because, rest.unexpected, rest.about)
 
 const findingKey = (id: string, { at, says }: ReportedFinding): string => keyOf(id, at, says)

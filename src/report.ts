@@ -40,8 +40,7 @@ export interface CheckReport {
   readonly findings: readonly ReportedFinding[]
 }
 
-/** A gap, and how many more places have the same one. */
-export type ReportedGap = Omit<Gap, 'kind'> & { readonly more?: number }
+export type ReportedGap = Omit<Gap, 'kind'>
 
 /** A limit as data: its remedy is worked out for what the planned upload needs. */
 export type ReportedLimit = Omit<Limit, 'kind' | 'remedy'> & { readonly remedy: Remedy }

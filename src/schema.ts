@@ -155,7 +155,7 @@ export const reportSchema = (checks: readonly Check[]): Schema => ({
         gaps: list(
           object(
             { at: text, cannot: oneOf(['see', 'prove']), because: text, unexpected: flag },
-            { about: oneOf(gapTopics), more: amount, files: amount, bytes: amount },
+            { about: oneOf(gapTopics), more: amount },
           ),
         ),
         active: list(object({ at: text, says: text, facts: { type: 'object' } })),

@@ -45,7 +45,7 @@ export default defineCheck({
         because: `its content was not compared: ${because}; --depth full reads it back`,
         unexpected: false,
         about: 'structure',
-        files,
+        ...(files > 1 && { more: files - 1 }),
       }
     }
   },

@@ -54,7 +54,7 @@ export default defineCheck({
         wants: [{ want: 'file', target: target.name, path }],
       }
     }
-    for (const { because, unexpected, files, bytes: size, first } of structures.untold) {
+    for (const { because, unexpected, files, first } of structures.untold) {
       yield {
         kind: 'gap',
         at: `${target.name}/${first}`,
@@ -62,8 +62,7 @@ export default defineCheck({
         because,
         unexpected,
         about: 'structure',
-        files,
-        bytes: size,
+        ...(files > 1 && { more: files - 1 }),
       }
     }
   },

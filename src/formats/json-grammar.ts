@@ -65,6 +65,8 @@ const delimits = new Uint8Array(256)
 for (let byte = 0; byte <= 0x20; byte += 1) delimits[byte] = 1
 for (const character of '"\',/:[]{}') delimits[character.charCodeAt(0)] = 1
 
+const nothing = new Uint8Array()
+
 export class JsonWalk {
   #state = top
   /** 1 for each open object, 0 for each open array. */
@@ -72,6 +74,7 @@ export class JsonWalk {
   #depth = 0
   #inString = false
   #escaped = false
+  /** A number or a word whose end is not known yet. */
   #token: Uint8Array | undefined
   /** Bytes of the pieces before this one. */
   #before = 0
@@ -153,7 +156,7 @@ export class JsonWalk {
   #word(piece: Uint8Array, from: number): number {
     let to = from
     while (to < piece.length && delimits[piece[to] as number] === 0) to += 1
-    const before = this.#token ?? new Uint8Array()
+    const before = this.#token ?? nothing
     if (before.length + to - from > longestToken) {
       this.#stop('foreign', from)
       return to
@@ -222,7 +225,7 @@ export class JsonWalk {
       const zeroed = byte === 0 && this.#before + i > 1
       this.#stop(zeroed ? (this.#depth === 0 ? 'padded' : 'wrong') : 'foreign', i)
     } else if (wantsValue && delimits[byte] === 0) {
-      this.#token = new Uint8Array()
+      return this.#word(piece, i)
     } else {
       // Before a key or a value other dialects may stand; after them only comments may.
       const comment = byte === 0x2f || byte === 0x23

@@ -366,7 +366,6 @@ export interface Structures {
     readonly because: string
     readonly unexpected: boolean
     readonly files: number
-    readonly bytes: number
     readonly first: string
   }[]
 }

@@ -102,17 +102,11 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
   const counts = { files: 0, reads: 0, bytes: 0, proved: 0 }
   const doubtful: Structures['doubtful'][number][] = []
   const refers: Structures['refers'][number][] = []
-  const untold = new Map<
-    string,
-    { because: string; unexpected: boolean; files: number; bytes: number; first: string }
-  >()
-  const cannotTell = ({ path, size }: StoredFile, because: string, unexpected: boolean) => {
+  const untold = new Map<string, { because: string; unexpected: boolean; files: number; first: string }>()
+  const cannotTell = ({ path }: StoredFile, because: string, unexpected: boolean) => {
     const before = untold.get(because)
-    if (before === undefined) untold.set(because, { because, unexpected, files: 1, bytes: size, first: path })
-    else {
-      before.files += 1
-      before.bytes += size
-    }
+    if (before === undefined) untold.set(because, { because, unexpected, files: 1, first: path })
+    else before.files += 1
   }
   const note = (file: StoredFile, judged: Judged, whole: boolean) => {
     const { judgement, format, because, expected } = judged

@@ -211,20 +211,13 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
   if (gaps.length > 0) {
     say(paint.underline('Not known'))
     for (const gap of gaps) {
-      say(`  ${gap.unexpected ? marks.blocked : marks.skipped} ${line(gap.at)}${alike(gap)}: ${line(gap.because)}`)
+      const places = `${line(gap.at)}${gap.more === undefined ? '' : ` and ${count(gap.more, 'more place')}`}`
+      say(`  ${gap.unexpected ? marks.blocked : marks.skipped} ${places}: ${line(gap.because)}`)
     }
     say()
   }
   say(summary(report, (severity) => marks[severity]))
   return `${out.join('\n')}\n`
-}
-
-/** How many other places and files have the same gap. */
-const alike = ({ more = 0, files = 1, bytes: size }: ReportedGap): string => {
-  const where = more > 0 ? [`${count(more, 'more place')}`] : []
-  const what = files > 1 ? [`${count(files, 'file')}${size === undefined ? '' : ` of ${bytes(size)}`} in all`] : []
-  const all = [...where, ...what]
-  return all.length === 0 ? '' : ` (and ${all.join(', ')})`
 }
 
 /** What a limit counts. */
