@@ -1,6 +1,7 @@
 /** Which verifier judges a file: by content first, by name second. The only place to register a format. */
 import { isZero } from './bytes.ts'
 import { bzip2 } from './bzip2.ts'
+import { coreml } from './coreml.ts'
 import {
   broken,
   CutShort,
@@ -13,14 +14,23 @@ import {
   unknown,
   type Verdict,
 } from './format.ts'
+import { gguf } from './gguf.ts'
 import { gzip } from './gzip.ts'
+import { hdf5 } from './hdf5.ts'
 import { jpeg } from './jpeg.ts'
 import { json, jsonLines } from './json.ts'
 import { lz4 } from './lz4.ts'
 import { lzma } from './lzma.ts'
+import { msgpack } from './msgpack.ts'
+import { onnx } from './onnx.ts'
 import { parquet } from './parquet.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
 import { png } from './png.ts'
+import { safetensors } from './safetensors.ts'
+import { savedModel } from './saved-model.ts'
+import { sentencepiece } from './sentencepiece.ts'
+import { shardIndex } from './shard-index.ts'
+import { sqlite } from './sqlite.ts'
 import { tar } from './tar.ts'
 import { webp } from './webp.ts'
 import { xz } from './xz.ts'
@@ -46,6 +56,16 @@ export const formats: readonly Format[] = [
   tar,
   lzma,
   zlib,
+  hdf5,
+  sqlite,
+  gguf,
+  safetensors,
+  sentencepiece,
+  savedModel,
+  onnx,
+  coreml,
+  msgpack,
+  shardIndex,
 ]
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
