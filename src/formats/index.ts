@@ -115,8 +115,9 @@ export interface Judged extends Verdict {
   readonly spent: Counted
 }
 
-/** Bytes of zeros at the beginning from which a file is not what its name says. */
+/** Bytes of zeros at the beginning from which a file is not what its name says: so many, or all of a smaller one. */
 const zeroHead = 4096
+const leastZeros = 16
 
 const trying = async (format: Format, act: () => Promise<Verdict>): Promise<Verdict> => {
   try {
@@ -174,8 +175,15 @@ const verdictOf = async (
   name: string,
   prove: boolean,
 ): Promise<Verdict> => {
-  if (format !== undefined && !recognised && peek.size >= zeroHead && isZero(peek.head.subarray(0, zeroHead))) {
-    return suspect(`it begins with ${zeroHead} zeros, as no such file does`)
+  const opening = peek.head.subarray(0, zeroHead)
+  if (
+    format !== undefined &&
+    !recognised &&
+    format.zerosFirst !== true &&
+    opening.length >= leastZeros &&
+    isZero(opening)
+  ) {
+    return suspect(`it begins with ${opening.length} zeros, as no such file does`)
   }
   const first =
     format === undefined
