@@ -1,7 +1,10 @@
 /** Every check, in the order in which they run and are printed. The only place to register one. */
 import type { Check } from '../src/check.ts'
+import content from './artifact/content.ts'
+import emptyFiles from './artifact/empty-files.ts'
 import missingFiles from './artifact/missing-files.ts'
 import sizeMismatch from './artifact/size-mismatch.ts'
+import structure from './artifact/structure.ts'
 import unfinishedUploads from './artifact/unfinished-uploads.ts'
 import clientExpiry from './client/expiry.ts'
 import clientSettings from './client/settings.ts'
@@ -64,6 +67,9 @@ export const checks: readonly Check[] = [
   stability,
   missingFiles,
   sizeMismatch,
+  emptyFiles,
+  structure,
+  content,
   unfinishedUploads,
   modelStatus,
 ]

@@ -1,11 +1,12 @@
 import { Trouble } from '../errors.ts'
 import { parseTarget, resolveTargets } from '../mlflow/target.ts'
 import type { Target, TargetSpec } from '../mlflow/types.ts'
-import { tracking as trackingNeed } from '../needs/declarations.ts'
+import { type Depth, tracking as trackingNeed } from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
 import { settingsOf } from '../needs/openers.ts'
 import type { CommandContext, CommonOptions } from './command.ts'
 import { defineCommand } from './command.ts'
+import { depthOption, parseDepth } from './depth.ts'
 import { foreignFolder, localOf } from './local-folder.ts'
 import { coveredBy, neededOf, openSession, type Session } from './session.ts'
 import { parseTime } from './sizes.ts'
@@ -14,6 +15,7 @@ interface Arguments {
   targets?: string[]
   experiment?: string
   against?: string
+  depth: string
   olderThan: string
 }
 
@@ -46,12 +48,13 @@ export async function* targetsOf(spec: TargetSpec, session: Session, signal: Abo
 export const neededFor = (
   args: CommonOptions,
   context: CommandContext,
-  more: { localDir: string | undefined; olderThan: string },
+  more: { localDir: string | undefined; olderThan: string; depth?: Depth },
 ): Needed => {
   const needed: Needed = {
     ...neededOf(args, context),
     orphanAgeMs: parseTime('--older-than', more.olderThan),
     ...(more.localDir === undefined ? {} : { localDir: more.localDir }),
+    ...(more.depth === undefined ? {} : { depth: more.depth }),
   }
   settingsOf(needed)
   return needed
@@ -78,6 +81,7 @@ export default defineCommand<Arguments>({
   options: {
     experiment: { type: 'string', requiresArg: true, describe: 'Every run and model of an experiment, by name or id' },
     against: { type: 'string', requiresArg: true, describe: 'A local folder that holds what should be stored' },
+    depth: depthOption,
     'older-than': olderThan,
   },
   examples: [
@@ -86,7 +90,11 @@ export default defineCommand<Arguments>({
   ],
   report: async (args, context) => {
     const specs = specsOf(args.targets ?? [], args.experiment, context.host.cwd)
-    const needed = neededFor(args, context, { localDir: args.against, olderThan: args.olderThan })
+    const needed = neededFor(args, context, {
+      localDir: args.against,
+      olderThan: args.olderThan,
+      depth: parseDepth(args.depth),
+    })
     const session = openSession('scan', needed, args, context)
     let foreign: string | undefined
     let belongs = args.against === undefined

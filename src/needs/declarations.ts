@@ -14,6 +14,7 @@ import type { ProxyPlan } from '../probes/proxies.ts'
 import type { BodyLimit, Paced, Reach, Transfer } from '../probes/types.ts'
 import type { BucketSettings, ChecksumTry, Right } from '../stores/bucket.ts'
 import type { SignedFor, Store, StoredFile } from '../stores/store.ts'
+import type { Manifest } from '../transfer/manifest.ts'
 
 /** A file that is going to be uploaded. `path` is relative to the artifact root; `bytes` in bytes. */
 export interface PlannedFile {
@@ -191,6 +192,14 @@ export const orphanAge = need<number>()({
   scope: 'run',
   facts: {},
 })
+/**
+ * How far a look goes (`--depth`). `names`: which files there are; `sizes`: and their sizes in the listing; `structure`: and
+ * small reads of what each format keeps at its ends; `sample`: and that share of the files (0 to 1) read whole; `full`: all.
+ */
+export type Depth =
+  | { readonly kind: 'names' | 'sizes' | 'structure' | 'full' }
+  | { readonly kind: 'sample'; readonly share: number }
+export const depth = need<Depth>()({ name: 'depth', touches: 'nothing', scope: 'run', facts: {} })
 /** Uploads that were begun below the root and neither completed nor aborted, with what their parts tell. */
 export interface UnfinishedUploads {
   readonly uploads: readonly {
@@ -295,4 +304,71 @@ export const leftovers = need<Leftovers>()({
   touches: 'writes',
   scope: 'target',
   facts: { removedCanaries: 'count' },
+})
+/** What an earlier upload or repair of this tool wrote down beside the files; not applicable where there is none. */
+export const manifest = need<Manifest>()({
+  name: 'manifest',
+  touches: 'reads',
+  scope: 'target',
+  facts: { manifestFiles: 'count' },
+})
+/** The format that a file's name promises: its title and the bytes of its smallest valid file. */
+export const formatNames = need<(path: string) => { readonly title: string; readonly least: number } | undefined>()({
+  name: 'formatNames',
+  touches: 'nothing',
+  scope: 'run',
+  facts: {},
+})
+/** What the format verifiers said of the stored files. */
+export interface Structures {
+  /** Files, reads and bytes that it took, and the files of which every byte was proved. */
+  readonly files: number
+  readonly reads: number
+  readonly bytes: number
+  readonly proved: number
+  readonly doubtful: readonly {
+    readonly path: string
+    /** Bytes. */
+    readonly size: number
+    readonly judgement: 'broken' | 'suspect'
+    readonly because: string
+    /** The format's title: "a safetensors file". */
+    readonly format?: string
+    /** Bytes that it would have at least were it whole. */
+    readonly expected?: number
+  }[]
+  /** Files that others cannot do without. Paths below the target's root, hostile until checked. */
+  readonly refers: readonly { readonly from: string; readonly path: string; readonly least?: number }[]
+  /** Why some could not be judged, with how many. */
+  readonly untold: readonly {
+    readonly because: string
+    readonly unexpected: boolean
+    readonly files: number
+    readonly bytes: number
+    readonly first: string
+  }[]
+}
+export const structures = need<Structures>()({
+  name: 'structures',
+  touches: 'reads',
+  scope: 'target',
+  facts: { judgedFiles: 'count', structureReads: 'count', structureBytes: 'bytes' },
+})
+/** What comparing contents with the manifest or a local folder gave; not applicable where neither is there. */
+export interface Contents {
+  readonly equal: number
+  readonly different: readonly {
+    readonly path: string
+    readonly because: string
+    readonly with: 'folder' | 'manifest'
+    /** Milliseconds since the epoch, by the store's clock. */
+    readonly modified?: number
+  }[]
+  readonly untold: readonly { readonly because: string; readonly files: number; readonly first: string }[]
+}
+export const contents = need<Contents>()({
+  name: 'contents',
+  touches: 'reads',
+  scope: 'target',
+  facts: { comparedFiles: 'count' },
 })

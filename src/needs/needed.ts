@@ -1,5 +1,5 @@
 import type { Host } from '../commands/command.ts'
-import type { PlannedUpload } from './declarations.ts'
+import type { Depth, PlannedUpload } from './declarations.ts'
 
 /** What openers may know of the command that runs: its options and the machine it runs on. */
 export interface Needed {
@@ -24,6 +24,8 @@ export interface Needed {
   readonly pacedMs?: number
   /** `--from` or `--against`. */
   readonly localDir?: string
+  /** `--depth`; `structure` where a command does not take it. */
+  readonly depth?: Depth
   /** Milliseconds. */
   readonly orphanAgeMs: number
 }

@@ -14,6 +14,7 @@ import { accessOpener } from './access.ts'
 import { bucketSettingsOpener, checksumTriesOpener, deleteRightOpener, readRightsOpener } from './bucketed.ts'
 import { leftoversOpener } from './canaries.ts'
 import * as needs from './declarations.ts'
+import { contentsOpener, formatNamesOpener, manifestOpener, structuresOpener } from './judged.ts'
 import type { Needed } from './needed.ts'
 import type { Opener } from './opener.ts'
 import { opener } from './opener.ts'
@@ -55,6 +56,7 @@ export const openers: readonly Opener<Needed>[] = [
   }),
   of(needs.calling, async ({ context: { as = 'log_model' } }) => ({ value: as })),
   of(needs.orphanAge, async ({ context }) => ({ value: context.orphanAgeMs })),
+  of(needs.depth, async ({ context }) => ({ value: context.depth ?? { kind: 'structure' } })),
   of(needs.tempFolder, async ({ context: { host } }) => {
     const value = await tempFolder(host)
     return {
@@ -132,6 +134,10 @@ export const openers: readonly Opener<Needed>[] = [
   listingOpener,
   modelFilesOpener,
   localTreeOpener,
+  manifestOpener,
+  formatNamesOpener,
+  structuresOpener,
+  contentsOpener,
   unfinishedUploadsOpener,
   accessOpener,
   bodyLimitOpener,

@@ -1,0 +1,119 @@
+/** Which verifier judges a file: by content first, by name second. The only place to register a format. */
+import { isZero } from './bytes.ts'
+import {
+  broken,
+  CutShort,
+  type Format,
+  OutOfReads,
+  type Peek,
+  type RangeSource,
+  ShortRead,
+  suspect,
+  unknown,
+  type Verdict,
+} from './format.ts'
+import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
+import { zeroTail } from './zeros.ts'
+
+/** In the order in which they are asked whether they recognise a file: those with the most telling mark first. */
+export const formats: readonly Format[] = []
+
+const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
+
+/** The format that a name promises; the longest ending wins, so that `.tar.gz` is not taken for `.gz`. */
+export const formatOfName = (path: string, among: readonly Format[] = formats): Format | undefined => {
+  const name = lastPart(path).toLowerCase()
+  let best: { readonly format: Format; readonly length: number } | undefined
+  for (const format of among) {
+    for (const pattern of format.names) {
+      const fits = pattern.startsWith('.') ? name.endsWith(pattern) : name === pattern
+      if (fits && pattern.length > (best?.length ?? 0)) best = { format, length: pattern.length }
+    }
+  }
+  return best?.format
+}
+
+/** What was found out about one file. */
+export interface Judged extends Verdict {
+  /** Absent where neither content nor name tells. */
+  readonly format?: Pick<Format, 'id' | 'title'>
+  readonly spent: Counted
+}
+
+/** Bytes of zeros at the beginning from which a file is not what its name says. */
+const zeroHead = 4096
+
+const trying = async (format: Format, act: () => Promise<Verdict>): Promise<Verdict> => {
+  try {
+    return await act()
+  } catch (error) {
+    if (error instanceof CutShort) {
+      return broken(`what it holds would reach to byte ${error.needs} at least`, error.needs)
+    }
+    if (error instanceof OutOfReads || error instanceof ShortRead) return unknown(error.message)
+    // A verifier that met something unforeseen must not call a good file bad; stores' own errors go on to the caller.
+    if (error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError) {
+      return unknown(`the verifier for ${format.id} could not make sense of it (${error.message})`)
+    }
+    throw error
+  }
+}
+
+/**
+ * Judges one file. With `prove`, reads it all and verifies the checksums that lie in it, where its format has them.
+ * Throws only what `source.read` throws.
+ */
+export const judge = async (
+  source: RangeSource,
+  path: string,
+  options: { readonly prove?: boolean; readonly among?: readonly Format[] } = {},
+): Promise<Judged> => {
+  const among = options.among ?? formats
+  const named = formatOfName(path, among)
+  const nothing = { reads: 0, bytes: 0 }
+  if (source.size === 0 || (named !== undefined && source.size < named.least)) {
+    if (named === undefined)
+      return { ...unknown('it is empty, which is legal where no format asks for more'), spent: nothing }
+    const about = { format: { id: named.id, title: named.title }, spent: nothing }
+    if (named.least === 0) return { ...unknown('it is empty, which its format allows'), ...about }
+    return {
+      ...broken(`it has ${source.size} bytes, and the smallest valid one has ${named.least}`, named.least),
+      ...about,
+    }
+  }
+  const peek = await openPeek(source, options.prove === true ? fullBudget : structureBudget)
+  const byContent = among.find((format) => format.recognises(peek.head, source.size))
+  const format = byContent ?? named
+  const verdict = await verdictOf(peek, format, byContent !== undefined, lastPart(path), options.prove === true)
+  return {
+    ...verdict,
+    ...(format === undefined ? {} : { format: { id: format.id, title: format.title } }),
+    spent: peek.spent(),
+  }
+}
+
+const verdictOf = async (
+  peek: Peek,
+  format: Format | undefined,
+  recognised: boolean,
+  name: string,
+  prove: boolean,
+): Promise<Verdict> => {
+  if (format !== undefined && !recognised && peek.size >= zeroHead && isZero(peek.head.subarray(0, zeroHead))) {
+    return suspect(`it begins with ${zeroHead} zeros, as no such file does`)
+  }
+  const first =
+    format === undefined
+      ? unknown('neither its content nor its name tells a format with a rule')
+      : await trying(format, () => format.judge(peek, name))
+  if (first.judgement === 'broken') return first
+  const zeros = await zeroTail(peek).catch((error: unknown) => {
+    if (error instanceof OutOfReads || error instanceof ShortRead) return undefined
+    throw error
+  })
+  if (zeros !== undefined) return { ...first, ...zeros }
+  const { prove: proving } = format ?? {}
+  if (!prove || format === undefined || proving === undefined) return first
+  const proved = await trying(format, () => proving.call(format, peek, name))
+  return { ...first, ...proved }
+}
