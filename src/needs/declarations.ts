@@ -205,6 +205,10 @@ export interface UnfinishedUploads {
   readonly uploads: readonly {
     readonly path: string
     readonly id: string
+    /** When it was begun, in milliseconds since the epoch by the store's clock. */
+    readonly initiated?: number
+    /** Who began it, in the store's words. */
+    readonly initiator?: string
     readonly parts?: number
     /** Bytes. */
     readonly stored?: number
@@ -220,7 +224,7 @@ export const unfinishedUploads = need<UnfinishedUploads>()({
   name: 'unfinishedUploads',
   touches: 'reads',
   scope: 'target',
-  facts: { unfinished: 'count' },
+  facts: { unfinished: 'count', unfinishedBytes: 'bytes' },
 })
 /** What the tracking server lets this login do; undefined where it cannot be told. */
 export interface Access {

@@ -20,22 +20,12 @@ import {
   store,
   structures,
 } from './declarations.ts'
+import { each } from './each.ts'
 import type { Needed } from './needed.ts'
 import { type Opening, opener } from './opener.ts'
 
-/** Files looked at side by side: a few small reads each, so that the time of an answer, not the line, decides. */
-const atOnce = 8
 /** Bytes of one read of a whole file. */
 const pieceBytes = 4 * 1024 ** 2
-
-/** Runs `act` for each item, `atOnce` at a time; the first failure ends it. */
-const each = async <T>(items: Iterable<T>, act: (item: T) => Promise<void>): Promise<void> => {
-  const iterator = items[Symbol.iterator]()
-  const work = async (): Promise<void> => {
-    for (let next = iterator.next(); next.done !== true; next = iterator.next()) await act(next.value)
-  }
-  await Promise.all(Array.from({ length: atOnce }, work))
-}
 
 export const manifestOpener = opener(manifest, async ({ open, signal }: Opening<Needed>) => {
   const { files } = await open(listing)

@@ -27,9 +27,10 @@ import {
   storeReachOpener,
   trackingReachOpener,
 } from './probed.ts'
-import { listingOpener, localTreeOpener, modelFilesOpener, storeOpener, unfinishedUploadsOpener } from './stored.ts'
+import { listingOpener, localTreeOpener, modelFilesOpener, storeOpener } from './stored.ts'
 import { destinationFolderOpener, loggedModelOpener, routeOpener, targetOpener } from './tracked.ts'
 import { transfersOpener } from './transferred.ts'
+import { unfinishedUploadsOpener } from './unfinished.ts'
 
 const of = <V, F extends Facts>(
   need: Need<string, V, F>,
