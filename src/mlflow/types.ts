@@ -177,6 +177,10 @@ export interface Target {
   readonly experimentId?: string
   readonly run?: Run
   readonly model?: LoggedModel
+  /** The registered version by which it was asked for. */
+  readonly version?: ModelVersion
+  /** Why what the version was registered from is not there: the run or logged model is deleted or unknown. */
+  readonly sourceGone?: string
   /** Says why this is not exactly what was asked for, such as an experiment that does not exist yet. */
   readonly assumed?: string
 }

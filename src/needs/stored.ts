@@ -23,6 +23,7 @@ import { type Opening, opener } from './opener.ts'
 
 export const storeOpener = opener(store, async ({ context, open, signal }: Opening<Needed>) => {
   const at = await open(target)
+  if (at.sourceGone !== undefined && /^(?:models|runs):/.test(at.artifactUri)) throw new NotApplicable(at.sourceGone)
   // A bare store URI needs no tracking store; everything proxied does.
   const tracked =
     at.kind === 'uri' && !at.artifactUri.startsWith('mlflow-artifacts:') ? undefined : await open(tracking)
@@ -43,7 +44,9 @@ export const listingOpener = opener(listing, async ({ context, open, signal, pro
     bytes += file.size
     if (files.size % 1000 === 0) progress(`${files.size} objects listed`)
   }
-  if (files.size === 0 && context.localDir === undefined && (await open(target)).kind === 'uri') {
+  const { kind, version } = await open(target)
+  // What a version points at was not typed; a check of its own says that nothing is there.
+  if (files.size === 0 && context.localDir === undefined && kind === 'uri' && version === undefined) {
     await requireSomething(opened, signal)
   }
   const value: Listing = { files, bytes }
