@@ -4,6 +4,7 @@ import content from './artifact/content.ts'
 import emptyFiles from './artifact/empty-files.ts'
 import missingFiles from './artifact/missing-files.ts'
 import sizeMismatch from './artifact/size-mismatch.ts'
+import strayObjects from './artifact/stray-objects.ts'
 import structure from './artifact/structure.ts'
 import unfinishedUploads from './artifact/unfinished-uploads.ts'
 import clientExpiry from './client/expiry.ts'
@@ -76,6 +77,7 @@ export const checks: readonly Check[] = [
   structure,
   content,
   unfinishedUploads,
+  strayObjects,
   modelStatus,
   outputs,
   registration,

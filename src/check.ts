@@ -107,6 +107,8 @@ export interface Gap {
   readonly unexpected: boolean
   /** The word under which `--require` turns this gap into exit code 3. */
   readonly about?: GapTopic
+  /** How many more places have the same gap; `at` names one of them. */
+  readonly more?: number
 }
 export const gapTopics = ['orphans', 'structure', 'times', 'sizes', 'limits'] as const
 export type GapTopic = (typeof gapTopics)[number]

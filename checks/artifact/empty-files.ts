@@ -1,7 +1,16 @@
 import { defineCheck } from '../../src/check.ts'
-import { formatNames, listing, loggedModel, manifest, modelFiles, orphanAge, target } from '../../src/needs/declarations.ts'
+import {
+  depth,
+  formatNames,
+  listing,
+  loggedModel,
+  manifest,
+  modelFiles,
+  orphanAge,
+  target,
+} from '../../src/needs/declarations.ts'
 import { standing } from '../model/status.ts'
-import { restore } from './restore.ts'
+import { restore } from './remedies/restore.ts'
 
 /** Keys of flavours that name one file which the flavour itself reads; data under `artifacts` and code may be empty. */
 const mayBeEmpty = /\.(artifacts|code|extra_files|components|persist_dir)\b/
@@ -12,7 +21,7 @@ export default defineCheck({
   severity: 'error',
   on: ['scan'],
   needs: [target, listing, modelFiles, formatNames],
-  wants: [manifest, loggedModel, orphanAge],
+  wants: [depth, manifest, loggedModel, orphanAge],
   facts: { stored: 'bytes', expected: 'bytes', modelStatus: 'text' },
   explain: {
     measures:
@@ -21,7 +30,8 @@ export default defineCheck({
       'Servers under gunicorn store a request whose client closed after the headers as a whole file of zero bytes, and some versions a chunked one that was cut. Loading fails, or does not notice when it is a data file.',
     remedy: 'Run `mlflow-doctor repair` with --from naming a folder that holds the file, or log it again.',
   },
-  async *run({ target, listing, modelFiles, formatNames, manifest, loggedModel, orphanAge }) {
+  async *run({ target, listing, modelFiles, formatNames, depth, manifest, loggedModel, orphanAge }) {
+    if (depth?.kind === 'names') return
     const { clause, facts } = standing(loggedModel, orphanAge)
     const named = new Map<string, string>()
     for (const { folder, content } of modelFiles) {

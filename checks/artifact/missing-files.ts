@@ -11,7 +11,7 @@ import {
 } from '../../src/needs/declarations.ts'
 import { bytes } from '../../src/words.ts'
 import { standing } from '../model/status.ts'
-import { restore } from './restore.ts'
+import { restore } from './remedies/restore.ts'
 
 const because = {
   loading: 'loading the model fails without it',
@@ -27,7 +27,11 @@ const unnoticed = 'loading does not notice, and the model fails when it opens th
 const foldersOf = (paths: Iterable<string>): ReadonlySet<string> => {
   const folders = new Set<string>()
   for (const path of paths) {
-    for (let at = path.lastIndexOf('/'); at > 0 && !folders.has(path.slice(0, at)); at = path.lastIndexOf('/', at - 1)) {
+    for (
+      let at = path.lastIndexOf('/');
+      at > 0 && !folders.has(path.slice(0, at));
+      at = path.lastIndexOf('/', at - 1)
+    ) {
       folders.add(path.slice(0, at))
     }
   }

@@ -1,8 +1,17 @@
 import { defineCheck } from '../../src/check.ts'
-import { listing, localTree, loggedModel, manifest, modelFiles, orphanAge, target } from '../../src/needs/declarations.ts'
+import {
+  depth,
+  listing,
+  localTree,
+  loggedModel,
+  manifest,
+  modelFiles,
+  orphanAge,
+  target,
+} from '../../src/needs/declarations.ts'
 import { bytes, exactBytes, shellWord } from '../../src/words.ts'
 import { standing } from '../model/status.ts'
-import { restore } from './restore.ts'
+import { restore } from './remedies/restore.ts'
 
 /**
  * Written beside the model after MLflow has summed up the folder, hence not in `model_size_bytes` (measured with MLflow
@@ -20,7 +29,7 @@ export default defineCheck({
   on: ['scan'],
   answers: ['sizes'],
   needs: [target, listing, modelFiles],
-  wants: [localTree, manifest, loggedModel, orphanAge],
+  wants: [depth, localTree, manifest, loggedModel, orphanAge],
   facts: { expected: 'bytes', stored: 'bytes', short: 'bytes', modelStatus: 'text' },
   explain: {
     measures:
@@ -29,7 +38,18 @@ export default defineCheck({
       'A truncated file under artifacts/ loads without any error and gives wrong results later; servers under gunicorn store a request that was cut in the middle as if it were whole.',
     remedy: 'Run `mlflow-doctor repair` with --from naming a folder that holds the files at full size.',
   },
-  async *run({ target, listing, modelFiles, localTree, manifest, loggedModel, orphanAge }) {
+  async *run({ target, listing, modelFiles, depth, localTree, manifest, loggedModel, orphanAge }) {
+    if (depth?.kind === 'names') {
+      yield {
+        kind: 'gap',
+        at: target.name,
+        cannot: 'see',
+        because: '--depth names compares no sizes',
+        unexpected: false,
+        about: 'sizes',
+      }
+      return
+    }
     const { clause, facts } = standing(loggedModel, orphanAge)
     for (const [path, { bytes: expected }] of localTree?.files ?? []) {
       const stored = listing.files.get(path)?.size
@@ -53,6 +73,16 @@ export default defineCheck({
             : {}),
         },
         ...(stored < expected ? { wants: [{ want: 'file', target: target.name, path, bytes: expected }] } : {}),
+      }
+    }
+    if (manifest?.malformed !== undefined) {
+      yield {
+        kind: 'finding',
+        at: `${target.name}/.mlflow-doctor/manifest.json`,
+        says: `the manifest of an earlier upload cannot be used: ${manifest.malformed}`,
+        severity: 'warning',
+        facts: {},
+        remedy: { text: 'The next repair or upload of this target writes it anew.' },
       }
     }
     for (const [path, { size: expected }] of manifest?.files ?? []) {

@@ -1,8 +1,8 @@
 import { defineCheck } from '../../src/check.ts'
 import { listing, loggedModel, orphanAge, structures, target } from '../../src/needs/declarations.ts'
-import { bytes, count, exactBytes } from '../../src/words.ts'
+import { exactBytes } from '../../src/words.ts'
 import { standing } from '../model/status.ts'
-import { restore } from './restore.ts'
+import { restore } from './remedies/restore.ts'
 
 export default defineCheck({
   id: 'artifact/structure',
@@ -54,14 +54,15 @@ export default defineCheck({
         wants: [{ want: 'file', target: target.name, path }],
       }
     }
-    for (const { because, unexpected, files, bytes: size, first } of structures.untold) {
+    for (const { because, unexpected, files, first } of structures.untold) {
       yield {
         kind: 'gap',
         at: `${target.name}/${first}`,
         cannot: unexpected ? 'see' : 'prove',
-        because: `${files === 1 ? '' : `${count(files, 'file')} of ${bytes(size)} like this: `}${because}`,
+        because,
         unexpected,
         about: 'structure',
+        ...(files > 1 && { more: files - 1 }),
       }
     }
   },

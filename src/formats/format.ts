@@ -39,7 +39,7 @@ export interface Format {
   readonly id: string
   /** As people call it: "a safetensors file". */
   readonly title: string
-  /** Last parts of names in lower case, or endings of them that begin with a dot: `saved_model.pb`, `.onnx`. */
+  /** Last parts of names in lower case, or endings of them that begin with a dot or a dash: `saved_model.pb`, `.onnx`. */
   readonly names: readonly string[]
   /** The size of the smallest valid file, in bytes; 0 where an empty file is legal. */
   readonly least: number

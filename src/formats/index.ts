@@ -1,5 +1,6 @@
 /** Which verifier judges a file: by content first, by name second. The only place to register a format. */
 import { isZero } from './bytes.ts'
+import { bzip2 } from './bzip2.ts'
 import {
   broken,
   CutShort,
@@ -12,11 +13,40 @@ import {
   unknown,
   type Verdict,
 } from './format.ts'
+import { gzip } from './gzip.ts'
+import { jpeg } from './jpeg.ts'
+import { json, jsonLines } from './json.ts'
+import { lz4 } from './lz4.ts'
+import { lzma } from './lzma.ts'
+import { parquet } from './parquet.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
+import { png } from './png.ts'
+import { tar } from './tar.ts'
+import { webp } from './webp.ts'
+import { xz } from './xz.ts'
 import { zeroTail } from './zeros.ts'
+import { zip } from './zip.ts'
+import { zlib } from './zlib.ts'
+import { zstd } from './zstd.ts'
 
 /** In the order in which they are asked whether they recognise a file: those with the most telling mark first. */
-export const formats: readonly Format[] = []
+export const formats: readonly Format[] = [
+  parquet,
+  png,
+  jpeg,
+  webp,
+  json,
+  jsonLines,
+  zip,
+  xz,
+  gzip,
+  bzip2,
+  zstd,
+  lz4,
+  tar,
+  lzma,
+  zlib,
+]
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
@@ -26,7 +56,7 @@ export const formatOfName = (path: string, among: readonly Format[] = formats): 
   let best: { readonly format: Format; readonly length: number } | undefined
   for (const format of among) {
     for (const pattern of format.names) {
-      const fits = pattern.startsWith('.') ? name.endsWith(pattern) : name === pattern
+      const fits = /^[.-]/.test(pattern) ? name.endsWith(pattern) : name === pattern
       if (fits && pattern.length > (best?.length ?? 0)) best = { format, length: pattern.length }
     }
   }

@@ -2,6 +2,7 @@ import { Trouble } from '../errors.ts'
 import { isId } from './ids.ts'
 import type {
   Experiment,
+  Leniency,
   LoggedModel,
   ModelStatus,
   ModelVersion,
@@ -146,6 +147,7 @@ export const modelOf = (info: unknown): LoggedModel => ({
   ...optional('sourceRunId', optionalText(info, 'source_run_id')),
   ...optional('createdAt', time(info, 'creation_timestamp_ms') ?? time(info, 'creation_timestamp')),
   ...optional('updatedAt', time(info, 'last_updated_timestamp_ms') ?? time(info, 'last_updated_timestamp')),
+  ...(lifecycle(info) === 'deleted' && { deleted: true }),
 })
 
 export const versionOf = (value: unknown, artifactUri?: string): ModelVersion => ({
@@ -162,3 +164,16 @@ export const versionOf = (value: unknown, artifactUri?: string): ModelVersion =>
 })
 
 export const textIn = optionalText
+
+/** What `read` makes of each entry; one that cannot be read ends the list, or is told and passed over. */
+export function* readEach<T>(read: () => T, { damaged }: Leniency = {}): Generator<T> {
+  let found: T
+  try {
+    found = read()
+  } catch (error) {
+    if (!(error instanceof Trouble) || damaged === undefined) throw error
+    damaged(error)
+    return
+  }
+  yield found
+}

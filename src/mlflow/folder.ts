@@ -6,7 +6,7 @@ import { Trouble, unlessMissing } from '../errors.ts'
 import { experimentOf, modelFoldersIn, modelOf, outputsIn, runOf, textIn, versionOf } from './answers.ts'
 import { checkedId, checkedName, isId } from './ids.ts'
 import { localPath } from './location.ts'
-import type { Experiment, LoggedModel, Run, Tracking } from './types.ts'
+import type { Experiment, Leniency, LoggedModel, Run, Tracking } from './types.ts'
 
 /** Bytes. MLflow writes a few hundred. */
 const largestMeta = 64 * 1024
@@ -105,6 +105,17 @@ const newestMetric = async (folder: string): Promise<number | undefined> => {
   return newest
 }
 
+/** An entry that cannot be read ends the list, or is told and passed over. */
+const orPassOver = async <T>(reading: Promise<T>, { damaged }: Leniency = {}): Promise<T | undefined> => {
+  try {
+    return await reading
+  } catch (error) {
+    if (!(error instanceof Trouble) || damaged === undefined) throw error
+    damaged(error)
+    return undefined
+  }
+}
+
 /** Writes a file anew beside the old one and puts it in its place: a reader sees the old text or the new, whole. */
 const replace = async (file: string, text: string): Promise<void> => {
   const { mode } = await stat(file)
@@ -164,13 +175,15 @@ export const openFolder = async (uri: string, cwd: string): Promise<Tracking> =>
     }
     throw missing(what)
   }
-  const runsIn = async function* (experimentId: string): AsyncGenerator<Run> {
+  const runsIn = async function* (experimentId: string, leniency?: Leniency): AsyncGenerator<Run> {
     const folder = join(root, checkedId('experiment id', experimentId))
-    for (const id of await foldersIn(folder)) {
+    const runAt = async (id: string) => {
       const meta = await metaOf(join(folder, id))
-      if (meta === undefined) continue
-      const run = runOf(meta)
-      if (run.lifecycle === 'active') yield run
+      return meta === undefined ? undefined : runOf(meta)
+    }
+    for (const id of await foldersIn(folder)) {
+      const run = await orPassOver(runAt(id), leniency)
+      if (run?.lifecycle === 'active' || (leniency?.deleted && run)) yield run
     }
   }
   const findModel = (modelId: string): Promise<{ folder: string; meta: unknown }> => {
@@ -227,17 +240,17 @@ export const openFolder = async (uri: string, cwd: string): Promise<Tracking> =>
       }
       throw missing('the experiment of that name')
     },
-    experiments: async function* () {
+    experiments: async function* (_signal, leniency) {
       for (const id of await experimentIds()) {
-        const found = await experimentAt(id)
-        if (found?.lifecycle === 'active') yield found
+        const found = await orPassOver(experimentAt(id), leniency)
+        if (found?.lifecycle === 'active' || (leniency?.deleted && found)) yield found
       }
     },
     run: async (runId) => {
       checkedId('run id', runId)
       return runOf((await locate(`run ${runId}`, (experiment) => join(experiment, runId))).meta)
     },
-    runs: (experimentId) => runsIn(experimentId),
+    runs: (experimentId, _signal, leniency) => runsIn(experimentId, leniency),
     record: async ({ experimentId, runId }) => {
       const folder = join(root, checkedId('experiment id', experimentId), checkedId('run id', runId))
       const lastMetricAt = await newestMetric(join(folder, 'metrics'))
@@ -255,14 +268,17 @@ export const openFolder = async (uri: string, cwd: string): Promise<Tracking> =>
       }
     },
     model,
-    models: async function* ({ experimentId, runId }) {
+    models: async function* ({ experimentId, runId }, _signal, leniency) {
       const folder = join(root, checkedId('experiment id', experimentId))
       const linked = runId === undefined ? [] : await foldersIn(join(folder, checkedId('run id', runId), 'outputs'))
       const here = await foldersIn(join(folder, 'models'))
-      for (const id of here) {
+      const modelAt = async (id: string) => {
         const meta = await metaOf(join(folder, 'models', id))
-        if (meta === undefined || textIn(meta, 'lifecycle_stage') === 'deleted') continue
-        const found = modelOf(meta)
+        return meta === undefined ? undefined : modelOf(meta)
+      }
+      for (const id of here) {
+        const found = await orPassOver(modelAt(id), leniency)
+        if (found === undefined || (found.deleted && !leniency?.deleted)) continue
         if (runId === undefined || found.sourceRunId === runId || linked.includes(id)) yield found
       }
       for (const id of linked) {
@@ -270,6 +286,13 @@ export const openFolder = async (uri: string, cwd: string): Promise<Tracking> =>
         const found = here.includes(id) ? undefined : await model(id).catch(unlessMissing)
         if (found !== undefined) yield found
       }
+    },
+    knows: async (id) => {
+      if (!isId(id)) return false
+      for (const experiment of await experimentIds())
+        for (const folder of [join(root, experiment, id), join(root, experiment, 'models', id)])
+          if ((await metaText(join(folder, 'meta.yaml'))) !== undefined) return true
+      return false
     },
     version: async (name, version) => {
       const meta = await versionBy(checkedName(name), version)

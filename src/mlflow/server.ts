@@ -1,9 +1,9 @@
 import { Trouble, unlessMissing } from '../errors.ts'
-import { experimentOf, listIn, modelOf, objectIn, recordOf, runOf, textIn, versionOf } from './answers.ts'
+import { experimentOf, listIn, modelOf, objectIn, readEach, recordOf, runOf, textIn, versionOf } from './answers.ts'
 import { type Http, type Method, openHttp, type Sleep } from './http.ts'
 import { isHtml, notJson, redirectTrouble, statusTrouble } from './http-trouble.ts'
 import { checkedId, checkedName } from './ids.ts'
-import type { LoggedModel, Run, ServerInfo, Settings, Tracking } from './types.ts'
+import type { Leniency, LoggedModel, Run, ServerInfo, Settings, Tracking } from './types.ts'
 
 /** A tracking server, spoken to over its REST API. */
 export interface TrackingServer extends Tracking, Pick<Http, 'text' | 'bytes'> {
@@ -78,6 +78,8 @@ type RecordedRun = Run & Required<Pick<Run, 'record'>>
 
 const recordedRun = (run: unknown): RecordedRun => ({ ...runOf(objectIn(run, 'info')), record: recordOf(run) })
 
+const viewOf = ({ deleted }: Leniency = {}) => (deleted ? 'ALL' : 'ACTIVE_ONLY')
+
 const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
   const versions = async function* (filter: string | undefined, what: string, signal?: AbortSignal) {
     const ask = (token: string | undefined) =>
@@ -106,21 +108,26 @@ const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
     })
     return recordedRun(objectIn(answer, 'run'))
   }
-  const searchRuns = async function* (experimentId: string, filter: string | undefined, signal?: AbortSignal) {
+  const searchRuns = async function* (
+    experimentId: string,
+    filter: string | undefined,
+    signal?: AbortSignal,
+    leniency?: Leniency,
+  ) {
     const ids = [checkedId('experiment id', experimentId)]
     const ask = (token: string | undefined) =>
       http.json('POST', `${api}/runs/search`, {
         json: {
           experiment_ids: ids,
           max_results: runsPerPage,
-          run_view_type: 'ACTIVE_ONLY',
+          run_view_type: viewOf(leniency),
           ...(filter && { filter }),
           ...(token && { page_token: token }),
         },
         what: `list the runs of experiment ${experimentId}`,
         ...(signal && { signal }),
       })
-    for await (const one of pages(ask, 'runs')) yield recordedRun(one)
+    for await (const one of pages(ask, 'runs')) yield* readEach(() => recordedRun(one), leniency)
   }
   return {
     experiment: async (by, signal) => {
@@ -131,22 +138,22 @@ const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
       const answer = await http.json('GET', path, { query, what: `read ${what}`, ...(signal && { signal }) })
       return experimentOf(objectIn(answer, 'experiment'))
     },
-    experiments: async function* (signal) {
+    experiments: async function* (signal, leniency) {
       const ask = (token: string | undefined) =>
         http.json('POST', `${api}/experiments/search`, {
-          json: { max_results: perPage, view_type: 'ACTIVE_ONLY', ...(token && { page_token: token }) },
+          json: { max_results: perPage, view_type: viewOf(leniency), ...(token && { page_token: token }) },
           what: 'list experiments',
           ...(signal && { signal }),
         })
-      for await (const one of pages(ask, 'experiments')) yield experimentOf(one)
+      for await (const one of pages(ask, 'experiments')) yield* readEach(() => experimentOf(one), leniency)
     },
     run: readRun,
-    runs: (experimentId, signal) => searchRuns(experimentId, undefined, signal),
+    runs: (experimentId, signal, leniency) => searchRuns(experimentId, undefined, signal, leniency),
     record: async (run, signal) => run.record ?? (await readRun(run.runId, signal)).record,
     children: ({ experimentId, runId }, signal) =>
       searchRuns(experimentId, `tags.\`mlflow.parentRunId\` = '${checkedId('run id', runId)}'`, signal),
     model,
-    models: async function* (of, signal) {
+    models: async function* (of, signal, leniency) {
       const ids = [checkedId('experiment id', of.experimentId)]
       const filter = of.runId === undefined ? undefined : `source_run_id = '${checkedId('run id', of.runId)}'`
       const ask = (token: string | undefined) =>
@@ -163,9 +170,11 @@ const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
       const seen = new Set<string>()
       try {
         for await (const one of pages(ask, 'models')) {
-          const found = modelOf(objectIn(one, 'info'))
-          seen.add(found.modelId)
-          yield found
+          for (const found of readEach(() => modelOf(objectIn(one, 'info')), leniency)) {
+            // What more links a run to is asked for below; of a whole experiment nothing is.
+            if (of.runId !== undefined) seen.add(found.modelId)
+            yield found
+          }
         }
       } catch (error) {
         // Servers older than 3.0 have no logged models.
@@ -179,6 +188,20 @@ const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
         // One that was deleted since is still linked.
         const found = await model(id, signal).catch(unlessMissing)
         if (found !== undefined) yield found
+      }
+    },
+    knows: async (id, signal) => {
+      checkedId('run id', id)
+      // A model of that id may be a deleted one, which only this call tells (server/handlers.py, 3.17.2).
+      const [path, query] = id.startsWith('m-')
+        ? [`${api}/logged-models/${encodeURIComponent(id)}`, { allow_deleted: 'true' }]
+        : [`${api}/runs/get`, { run_id: id }]
+      try {
+        await http.json('GET', path, { query, what: `ask for ${id}`, ...(signal && { signal }) })
+        return true
+      } catch (error) {
+        if (noSuchCall(error) || (error instanceof Trouble && error.kind === 'not-found')) return false
+        throw error
       }
     },
     version: async (name, version, signal) => {

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { Trouble } from '../errors.ts'
-import { experimentOf, modelFoldersIn, modelOf, outputsIn, runOf, textIn, versionOf } from './answers.ts'
+import { experimentOf, modelFoldersIn, modelOf, outputsIn, readEach, runOf, textIn, versionOf } from './answers.ts'
 import { checkedId, checkedName } from './ids.ts'
 import { databaseFile } from './tracking-uri.ts'
-import type { LoggedModel, Tracking } from './types.ts'
+import type { Leniency, LoggedModel, Tracking } from './types.ts'
 
 /** The schema revisions that a status may be written to: what MLflow 3.17.2 leaves behind (`alembic_version`). */
 const writable: readonly string[] = ['dc11669786a5']
@@ -82,13 +82,15 @@ const notFound = (what: string): Trouble =>
   })
 
 const modelColumns = `model_id, experiment_id, name, status, artifact_location, source_run_id,
-  creation_timestamp_ms, last_updated_timestamp_ms`
+  creation_timestamp_ms, last_updated_timestamp_ms, lifecycle_stage`
 const runColumns = 'run_uuid, experiment_id, status, artifact_uri, start_time, end_time, lifecycle_stage'
 const versionColumns =
   'name, version, source, run_id, status, status_message, creation_time, last_updated_time, storage_location'
 /** A deleted version stays in the table (`STAGE_DELETED_INTERNAL`). */
 const notDeleted = "current_stage IS NOT 'Deleted_Internal'"
 const experimentColumns = 'experiment_id, name, artifact_location, lifecycle_stage'
+const living = ({ deleted }: Leniency = {}): string =>
+  deleted ? "lifecycle_stage <> ''" : "lifecycle_stage = 'active'"
 
 /**
  * A tracking database without a server. Opened anew for each call and read-only, so that nothing is locked between calls and no
@@ -165,15 +167,16 @@ export const openSqlite = async (uri: string): Promise<Tracking> => {
       const what = 'id' in by ? `experiment ${by.id}` : 'the experiment of that name'
       return experimentOf(one(what, `SELECT ${experimentColumns} FROM experiments WHERE ${column} = ?`, value))
     },
-    experiments: async function* () {
-      const sql = `SELECT ${experimentColumns} FROM experiments WHERE lifecycle_stage = 'active'`
-      for (const row of paged(sql, 'experiment_id')) yield experimentOf(row)
+    experiments: async function* (_signal, leniency) {
+      const sql = `SELECT ${experimentColumns} FROM experiments WHERE ${living(leniency)}`
+      for (const row of paged(sql, 'experiment_id')) yield* readEach(() => experimentOf(row), leniency)
     },
     run: async (runId) =>
       runOf(one(`run ${runId}`, `SELECT ${runColumns} FROM runs WHERE run_uuid = ?`, checkedId('run id', runId))),
-    runs: async function* (experimentId) {
-      const sql = `SELECT ${runColumns} FROM runs WHERE lifecycle_stage = 'active' AND CAST(experiment_id AS TEXT) = ?`
-      for (const row of paged(sql, 'run_uuid', checkedId('experiment id', experimentId))) yield runOf(row)
+    runs: async function* (experimentId, _signal, leniency) {
+      const sql = `SELECT ${runColumns} FROM runs WHERE ${living(leniency)} AND CAST(experiment_id AS TEXT) = ?`
+      for (const row of paged(sql, 'run_uuid', checkedId('experiment id', experimentId)))
+        yield* readEach(() => runOf(row), leniency)
     },
     record: async ({ runId }) => {
       const id = checkedId('run id', runId)
@@ -200,23 +203,29 @@ export const openSqlite = async (uri: string): Promise<Tracking> => {
       for (const row of paged(sql, 'run_uuid', ...ids)) yield runOf(row)
     },
     model: async (modelId) => model(modelId),
-    models: async function* (of) {
+    models: async function* (of, _signal, leniency) {
       if (!hasModels()) return
       const { experimentId, runId } = of
-      const sql = `SELECT ${modelColumns} FROM logged_models WHERE lifecycle_stage = 'active'`
+      const sql = `SELECT ${modelColumns} FROM logged_models WHERE ${living(leniency)}`
       if (runId === undefined)
         for (const row of paged(
           `${sql} AND CAST(experiment_id AS TEXT) = ?`,
           'model_id',
           checkedId('experiment id', experimentId),
         ))
-          yield modelOf(row)
+          yield* readEach(() => modelOf(row), leniency)
       else {
         // A model may be linked to a run that did not create it.
         const linked = `${sql} AND (source_run_id = ? OR model_id IN (SELECT destination_id FROM inputs
           WHERE source_type = 'RUN_OUTPUT' AND source_id = ? AND destination_type = 'MODEL_OUTPUT'))`
-        for (const row of paged(linked, 'model_id', checkedId('run id', runId), runId)) yield modelOf(row)
+        for (const row of paged(linked, 'model_id', checkedId('run id', runId), runId))
+          yield* readEach(() => modelOf(row), leniency)
       }
+    },
+    knows: async (id) => {
+      const known = (table: string, column: string) =>
+        rows(`SELECT 1 FROM ${table} WHERE ${column} = ? LIMIT 1`, id).length > 0
+      return known('runs', 'run_uuid') || (hasModels() && known('logged_models', 'model_id'))
     },
     version: async (name, version) => {
       checkedName(name)

@@ -62,7 +62,7 @@ export const parseTarget = (text: string, cwd: string = process.cwd()): TargetSp
 
 const uriTarget = (uri: string, name = uri): Target => ({ name, kind: 'uri', artifactUri: uri })
 
-const runTarget = (run: Run): Target => ({
+export const runTarget = (run: Run): Target => ({
   name: `runs:/${run.runId}`,
   kind: 'run',
   artifactUri: run.artifactUri,
@@ -70,7 +70,7 @@ const runTarget = (run: Run): Target => ({
   run,
 })
 
-const modelTarget = (model: LoggedModel): Target => ({
+export const modelTarget = (model: LoggedModel): Target => ({
   name: `models:/${model.modelId}`,
   kind: 'model',
   artifactUri: model.artifactUri,
@@ -174,7 +174,7 @@ export const resolveTargets = async function* (
   else yield* experimentTargets(tracking, spec.by, signal)
 }
 
-const experimentTarget = (experiment: Experiment, assumed?: string): Target => ({
+export const experimentTarget = (experiment: Experiment, assumed?: string): Target => ({
   name: `experiments:/${experiment.experimentId}`,
   kind: 'experiment',
   artifactUri: experiment.artifactLocation,

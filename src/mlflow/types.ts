@@ -1,3 +1,5 @@
+import type { Trouble } from '../errors.ts'
+
 /** What the tool knows of MLflow's entities, whichever of the three kinds of tracking store they come from. */
 
 /** REST spelling of a logged model's status (server/handlers.py of MLflow 3.17.2). */
@@ -44,6 +46,8 @@ export interface LoggedModel {
   /** Milliseconds since the epoch. */
   readonly createdAt?: number
   readonly updatedAt?: number
+  /** Only ever set where deleted ones are asked for. */
+  readonly deleted?: true
 }
 
 /** REST spelling of a registered version's status (protos/model_registry.proto of MLflow 3.17.2). */
@@ -65,22 +69,36 @@ export interface ModelVersion {
   readonly artifactUri?: string
 }
 
+/** How a list goes on where a plain one would leave something out, or end. */
+export interface Leniency {
+  /** Deleted ones, too, where the store lists them: a server lists no deleted models. */
+  readonly deleted?: boolean
+  /** Told of each entry that cannot be read, which is then passed over; without it, the first one ends the list. */
+  damaged?(trouble: Trouble): void
+}
+
 /** A tracking server, a sqlite file or a folder: one contract. Every method throws `Trouble` (`not-found` where the id is unknown). */
 export interface Tracking {
   readonly kind: 'server' | 'sqlite' | 'folder'
   /** The tracking URI without credentials. */
   readonly uri: string
   experiment(by: { id: string } | { name: string }, signal?: AbortSignal): Promise<Experiment>
-  experiments(signal?: AbortSignal): AsyncIterable<Experiment>
+  experiments(signal?: AbortSignal, leniency?: Leniency): AsyncIterable<Experiment>
   run(runId: string, signal?: AbortSignal): Promise<Run>
-  runs(experimentId: string, signal?: AbortSignal): AsyncIterable<Run>
+  runs(experimentId: string, signal?: AbortSignal, leniency?: Leniency): AsyncIterable<Run>
   /** What was logged to the run; no request where the run came with it. */
   record(run: Run, signal?: AbortSignal): Promise<RunRecord>
   /** The runs that name this one as their parent (tag `mlflow.parentRunId`), in the same experiment. */
   children(run: Run, signal?: AbortSignal): AsyncIterable<Run>
   model(modelId: string, signal?: AbortSignal): Promise<LoggedModel>
   /** Logged models of an experiment, or only those that a run logged, PENDING ones included. Empty on servers older than 3.0, which have none. */
-  models(of: { experimentId: string; runId?: string }, signal?: AbortSignal): AsyncIterable<LoggedModel>
+  models(
+    of: { experimentId: string; runId?: string },
+    signal?: AbortSignal,
+    leniency?: Leniency,
+  ): AsyncIterable<LoggedModel>
+  /** Whether there is a run or logged model of this id, in whatever experiment, deleted or not. */
+  knows(id: string, signal?: AbortSignal): Promise<boolean>
   /** `version` is a number, `@alias`, `latest`, or a stage, as in MLflow's `models:/` URIs. */
   version(name: string, version: string, signal?: AbortSignal): Promise<ModelVersion>
   /** Every version of every registered model, in no promised order. Empty where the server keeps no registry. */

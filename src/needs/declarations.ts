@@ -283,6 +283,28 @@ export const registrations = need<Registrations>()({
   scope: 'target',
   facts: { versions: 'count' },
 })
+/** Objects below an experiment's location that lie in no folder of a run or model, by top folder. */
+export interface Strays {
+  readonly folders: readonly {
+    /** Below the location; empty for what lies at its top. */
+    readonly folder: string
+    readonly objects: number
+    readonly bytes: number
+    /** One of them, by its path below the location. */
+    readonly example: string
+  }[]
+  /** Objects in folders beyond those that are told one by one. */
+  readonly more: number
+  /** Folders of which nobody was asked whether a run or model of that name exists. */
+  readonly unasked: number
+}
+/** Only of whole experiments, and only with `--stray`; not applicable otherwise. */
+export const strays = need<Strays>()({
+  name: 'strays',
+  touches: 'reads',
+  scope: 'target',
+  facts: { strayFolders: 'count', strayObjects: 'count' },
+})
 /** What the tracking server lets this login do; undefined where it cannot be told. */
 export interface Access {
   /** Create runs in the experiment and log to them. */
@@ -405,7 +427,6 @@ export interface Structures {
     readonly because: string
     readonly unexpected: boolean
     readonly files: number
-    readonly bytes: number
     readonly first: string
   }[]
 }

@@ -6,11 +6,19 @@ import type { Judged } from '../formats/index.ts'
 import { unsafeBecause } from '../stores/path.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
 import { openSource } from '../transfer/identity.ts'
-import { largestManifest, type ManifestFile, manifestPath, ownFolder, parseManifest } from '../transfer/manifest.ts'
+import {
+  largestManifest,
+  type Manifest,
+  type ManifestFile,
+  manifestPath,
+  ownFolder,
+  parseManifest,
+} from '../transfer/manifest.ts'
 import { compareByReading, compareWithLocal, type Verdict } from '../transfer/proof.ts'
 import {
   type Contents,
   contents,
+  type Depth,
   depth,
   formatNames,
   listing,
@@ -31,13 +39,20 @@ export const manifestOpener = opener(manifest, async ({ open, signal }: Opening<
   const { files } = await open(listing)
   const stored = files.get(manifestPath)
   if (stored === undefined) throw new NotApplicable('there is no manifest of an earlier upload or repair')
-  if (stored.size > largestManifest) {
-    throw new NotApplicable(`${manifestPath} has ${stored.size} bytes, and no manifest is larger than ${largestManifest}`)
-  }
-  const opened = await open(store)
-  const value = parseManifest(Buffer.from(await opened.read(manifestPath, 0, stored.size, signal)).toString('utf8'))
+  const value = await readManifest(await open(store), stored.size, signal)
   return { value, facts: { manifestFiles: value.files.size } }
 })
+
+const readManifest = async (from: Store, size: number, signal: AbortSignal): Promise<Manifest> => {
+  const useless = (malformed: string): Manifest => ({ writtenAt: 0, files: new Map(), malformed })
+  if (size > largestManifest) return useless(`it has ${size} bytes, and no manifest is larger than ${largestManifest}`)
+  try {
+    return parseManifest(Buffer.from(await from.read(manifestPath, 0, size, signal)).toString('utf8'))
+  } catch (error) {
+    if (error instanceof Trouble && error.kind === 'unexpected-answer') return useless(error.why)
+    throw error
+  }
+}
 
 export const formatNamesOpener = opener(formatNames, async () => {
   const { formatOfName } = await import('../formats/index.ts')
@@ -49,8 +64,8 @@ const isSampled = ({ path, etag, size }: StoredFile, share: number): boolean =>
   crc32(`${path}\n${etag ?? size}`) / 2 ** 32 < share
 
 /** Whether the whole of a file is read. */
-const isReadWhole = (wanted: { kind: string; share?: number }, file: StoredFile): boolean =>
-  wanted.kind === 'full' || (wanted.kind === 'sample' && isSampled(file, wanted.share ?? 0))
+const isReadWhole = (wanted: Depth, file: StoredFile): boolean =>
+  wanted.kind === 'full' || (wanted.kind === 'sample' && isSampled(file, wanted.share))
 
 /** What keeps a file from being looked at, in words for a gap; other failures are thrown on, since the next file would meet them as well. */
 const unreadable = (error: unknown): { readonly because: string; readonly unexpected: boolean } => {
@@ -77,14 +92,11 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
   const counts = { files: 0, reads: 0, bytes: 0, proved: 0 }
   const doubtful: Structures['doubtful'][number][] = []
   const refers: Structures['refers'][number][] = []
-  const untold = new Map<string, { because: string; unexpected: boolean; files: number; bytes: number; first: string }>()
-  const cannotTell = ({ path, size }: StoredFile, because: string, unexpected: boolean) => {
+  const untold = new Map<string, { because: string; unexpected: boolean; files: number; first: string }>()
+  const cannotTell = ({ path }: StoredFile, because: string, unexpected: boolean) => {
     const before = untold.get(because)
-    if (before === undefined) untold.set(because, { because, unexpected, files: 1, bytes: size, first: path })
-    else {
-      before.files += 1
-      before.bytes += size
-    }
+    if (before === undefined) untold.set(because, { because, unexpected, files: 1, first: path })
+    else before.files += 1
   }
   const note = (file: StoredFile, judged: Judged, whole: boolean) => {
     const { judgement, format, because, expected } = judged
@@ -99,7 +111,8 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
         ...(format === undefined ? {} : { format: format.title }),
         ...(expected === undefined ? {} : { expected }),
       })
-    } else if (judgement === 'unknown') cannotTell(file, format === undefined ? because : `${format.title}: ${because}`, false)
+    } else if (judgement === 'unknown')
+      cannotTell(file, format === undefined ? because : `${format.title}: ${because}`, false)
     else if (whole && judgement === 'complete') counts.proved += 1
     for (const reference of judged.refers ?? []) {
       refers.push({ ...reference, from: file.path, path: `${folderOf(file.path)}${reference.path}` })
@@ -154,7 +167,12 @@ const compareWithManifest = async (
 }
 
 /** Without reading the object: by the checksum that the store itself keeps. */
-const compareByProof = async (from: Store, path: string, expected: ManifestFile, signal: AbortSignal): Promise<Verdict> => {
+const compareByProof = async (
+  from: Store,
+  path: string,
+  expected: ManifestFile,
+  signal: AbortSignal,
+): Promise<Verdict> => {
   const proof = from.kind === 'folder' ? undefined : await from.proof(path, signal)
   if (proof?.crc32 === undefined || expected.crc32 === undefined) {
     return { is: 'unknown', why: 'the store keeps no CRC32 of the whole file' }
@@ -191,7 +209,7 @@ export const contentsOpener = opener(contents, async ({ open, signal, progress }
     throw new NotApplicable(`--depth ${wanted.kind} compares no content`)
   }
   const [known, tree] = [await open(manifest).catch(ifTrouble), await open(localTree).catch(ifTrouble)]
-  if (known === undefined && tree === undefined) {
+  if ((known === undefined || known.malformed !== undefined) && tree === undefined) {
     throw new NotApplicable('neither a manifest nor a local folder says what the content should be')
   }
   const opened = await open(store)

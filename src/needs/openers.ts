@@ -148,6 +148,9 @@ export const openers: readonly Opener<Needed>[] = [
   artifactRootOpener,
   of(needs.registry, async ({ open }) => ({ value: registryOf(await open(needs.tracking)) })),
   registrationsOpener,
+  of(needs.strays, async () => {
+    throw new NotApplicable('stray objects are looked for in whole experiments, with --stray')
+  }),
   accessOpener,
   bodyLimitOpener,
   multipartCanaryOpener,

@@ -40,7 +40,8 @@ export const outputsOpener = opener(outputs, async ({ open, signal }: Opening<Ne
     await each(
       named.filter((id) => !there.has(id)),
       async (id) => {
-        if ((await tracked.model(id, signal).catch(unlessMissing)) === undefined) missing.push(id)
+        const model = await tracked.model(id, signal).catch(unlessMissing)
+        if (model === undefined || model.deleted) missing.push(id)
       },
     )
   }

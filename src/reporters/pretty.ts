@@ -201,7 +201,8 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
   if (gaps.length > 0) {
     say(paint.underline('Not known'))
     for (const gap of gaps) {
-      say(`  ${gap.unexpected ? marks.blocked : marks.skipped} ${line(gap.at)}: ${line(gap.because)}`)
+      const places = `${line(gap.at)}${gap.more === undefined ? '' : ` and ${count(gap.more, 'more place')}`}`
+      say(`  ${gap.unexpected ? marks.blocked : marks.skipped} ${places}: ${line(gap.because)}`)
     }
     say()
   }

@@ -5,6 +5,8 @@ export interface Manifest {
   /** Milliseconds since the epoch, by the clock of the machine that wrote it. */
   readonly writtenAt: number
   readonly files: ReadonlyMap<string, ManifestFile>
+  /** Why what is stored under the manifest's name cannot be used; `files` is empty then. */
+  readonly malformed?: string
 }
 
 export interface ManifestFile {

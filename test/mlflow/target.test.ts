@@ -99,6 +99,7 @@ const fake = (more: Partial<Tracking> = {}): Tracking => ({
     yield model('m-2', 'two')
   },
   version: async (name, version) => ({ name, version, source: 'models:/m-1', status: 'READY' }),
+  knows: async () => false,
   setModelReady: gone,
   ...more,
 })

@@ -1,5 +1,5 @@
-import type { Remedy } from '../../src/check.ts'
-import { shellWord } from '../../src/words.ts'
+import type { Remedy } from '../../../src/check.ts'
+import { shellWord } from '../../../src/words.ts'
 
 /** What puts a file back: from the folder that was given, if one was. */
 export const restore = (target: string, dir?: string): Remedy => ({

@@ -1,0 +1,70 @@
+import { createZstdDecompress } from 'node:zlib'
+import { hasAt, u32le } from './bytes.ts'
+import { broken, complete, ended, type Format, type Peek, unknown, type Verdict } from './format.ts'
+import { unpack } from './unpack.ts'
+
+/** RFC 8878, section 3.1. */
+const mark = '\x28\xb5\x2f\xfd'
+const isSkippable = (magic: number): boolean => magic >= 0x184d2a50 && magic <= 0x184d2a5f
+/** Bytes of an identifier of a dictionary, and of a content size, by their flags. */
+const dictionaryBytes = [0, 1, 2, 4]
+const contentBytes = [0, 2, 4, 8]
+/** A block is 128 KiB at most, so that hopping reads nearly all of a file: only where one read takes it. */
+const hopped = 4 * 1024 ** 2
+
+/** Where the frame at `at` ends, by hopping over its blocks; undefined where a block is of a kind that is not known. */
+const frameEnd = async (file: Peek, at: number): Promise<number | undefined> => {
+  const flags = (await file.exactly(at, 5))[4] ?? 0
+  const single = (flags & 0x20) !== 0
+  const size = contentBytes[flags >> 6] ?? 0
+  let block = at + 5 + (single ? 0 : 1) + (dictionaryBytes[flags & 3] ?? 0) + (single && size === 0 ? 1 : size)
+  for (;;) {
+    const head = await file.exactly(block, 3)
+    const word = (head[0] ?? 0) | ((head[1] ?? 0) << 8) | ((head[2] ?? 0) << 16)
+    const kind = (word >> 1) & 3
+    if (kind === 3) return undefined
+    // A run is one byte that is repeated.
+    block += 3 + (kind === 1 ? 1 : word >> 3)
+    if ((word & 1) === 1) return block + ((flags & 4) !== 0 ? 4 : 0)
+  }
+}
+
+const hop = async (file: Peek): Promise<Verdict> => {
+  let at = 0
+  for (;;) {
+    const magic = u32le(await file.exactly(at, 4), 0)
+    const end = isSkippable(magic) ? at + 8 + u32le(await file.exactly(at + 4, 4), 0) : await frameEnd(file, at)
+    if (end === undefined) return unknown('it has a block of a kind that is reserved')
+    if (end > file.size) return broken('its last block has no end', end)
+    at = end
+    if (at === file.size) return complete('its blocks add up to its size')
+    const next = await file.read(at, 4)
+    const cut = next.length < 4 && hasAt(next, 0, mark.slice(0, next.length))
+    if (!hasAt(next, 0, mark) && !isSkippable(u32le(next, 0)) && !cut) {
+      return ended(`its blocks add up, and ${file.size - at} bytes follow`)
+    }
+  }
+}
+
+export const zstd: Format = {
+  id: 'zstd',
+  title: 'a zstd file',
+  names: ['.zst', '.zstd', '.tzst'],
+  // Magic, flags, window or size, and the header of an empty block.
+  least: 9,
+  recognises: (head) => hasAt(head, 0, mark),
+  judge: async (file) => {
+    if (!hasAt(file.head, 0, mark) && !isSkippable(u32le(file.head, 0))) return unknown('it is no zstd file')
+    if (file.size > hopped) return unknown('only reading all of it tells')
+    await file.read(0, file.size)
+    return hop(file)
+  },
+  prove: async (file) => {
+    const hops = await hop(file)
+    if (hops.judgement !== 'complete') return hops
+    const got = await unpack(createZstdDecompress(), file, 0, file.size)
+    if (got.state === 'whole') return complete('it unpacks to its end')
+    // Windows of more than 128 MiB and dictionaries are legal, and refused here.
+    return unknown('its blocks add up to its size, and it could not be unpacked')
+  },
+}
