@@ -14,7 +14,11 @@ import clientVersion from './client/version.ts'
 import hostLimits from './host/limits.ts'
 import memory from './host/memory.ts'
 import tempDisk from './host/temp-disk.ts'
+import abandonedRun from './model/abandoned-run.ts'
+import artifactRoot from './model/artifact-root.ts'
 import bundle from './model/bundle.ts'
+import outputs from './model/outputs.ts'
+import registration from './model/registration.ts'
 import modelStatus from './model/status.ts'
 import proxies from './network/proxies.ts'
 import reach from './network/reach.ts'
@@ -67,6 +71,7 @@ export const checks: readonly Check[] = [
   serverVersion,
   timeOuts,
   stability,
+  artifactRoot,
   missingFiles,
   sizeMismatch,
   emptyFiles,
@@ -76,4 +81,7 @@ export const checks: readonly Check[] = [
   stagedLeftovers,
   strayObjects,
   modelStatus,
+  outputs,
+  registration,
+  abandonedRun,
 ]

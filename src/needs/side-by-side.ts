@@ -1,8 +1,7 @@
 /** Looking at many stored files at once, and keeping count of those that could not be looked at. */
 import { Trouble } from '../errors.ts'
+import { atOnce, each } from './each.ts'
 
-/** Files looked at side by side: a few small reads each, so that the time of an answer, not the line, decides. */
-const atOnce = 8
 /** Failures of the line in a row after which the store counts as gone: one for each file that is under way. */
 const mostInARow = atOnce
 
@@ -48,9 +47,7 @@ export const sideBySide = async <T extends { readonly path: string }>(
   signal: AbortSignal,
   act: (file: T) => Promise<void>,
 ): Promise<void> => {
-  const iterator = files[Symbol.iterator]()
   let inARow = 0
-  let stopped = false
   const one = async (file: T): Promise<void> => {
     try {
       await act(file)
@@ -63,15 +60,8 @@ export const sideBySide = async <T extends { readonly path: string }>(
       untold.add(file.path, becauseOf(error), error.kind !== 'unsupported')
     }
   }
-  const work = async (): Promise<void> => {
-    for (let next = iterator.next(); next.done !== true && !stopped; next = iterator.next()) {
-      signal.throwIfAborted()
-      await one(next.value)
-    }
-  }
-  const stopOthers = (error: unknown): never => {
-    stopped = true
-    throw error
-  }
-  await Promise.all(Array.from({ length: atOnce }, () => work().catch(stopOthers)))
+  await each(files, async (file) => {
+    signal.throwIfAborted()
+    await one(file)
+  })
 }

@@ -7,7 +7,6 @@ import type {
   Reach,
   Report,
   ReportedFinding,
-  ReportedGap,
   Step,
 } from '../report.ts'
 import { bytes, count, duration, exactBytes } from '../words.ts'
@@ -41,6 +40,7 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
     if (unit === 'bytes') return `${label} ${rounded ? bytes(value) : exactBytes(value)}`
     if (unit === 'ms') return `${label} ${duration(value)}`
     if (unit === 'bytesPerSecond') return `${label} ${bytes(value)}/s`
+    if (unit === 'usdPerMonth') return `${label} USD ${value.toFixed(2)} a month`
     return `${label} ${value}`
   }
   const told = new Set<string>()
