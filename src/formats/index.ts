@@ -4,6 +4,8 @@ import { blobWeights } from './blob-weights.ts'
 import { isZero } from './bytes.ts'
 import { bzip2 } from './bzip2.ts'
 import { coreml } from './coreml.ts'
+import { crfsuite } from './crfsuite.ts'
+import { fasttext } from './fasttext.ts'
 import {
   broken,
   CutShort,
@@ -16,6 +18,7 @@ import {
   unknown,
   type Verdict,
 } from './format.ts'
+import { ggml } from './ggml.ts'
 import { gguf } from './gguf.ts'
 import { gzip } from './gzip.ts'
 import { hdf5 } from './hdf5.ts'
@@ -24,6 +27,7 @@ import { json, jsonLines } from './json.ts'
 import { lz4 } from './lz4.ts'
 import { lzma } from './lzma.ts'
 import { msgpack } from './msgpack.ts'
+import { ocdbt } from './ocdbt.ts'
 import { onnx } from './onnx.ts'
 import { parquet } from './parquet.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
@@ -50,6 +54,7 @@ export const formats: readonly Format[] = [
   gguf,
   tflite,
   blobWeights,
+  ocdbt,
   safetensors,
   tensorBundle,
   parquet,
@@ -67,6 +72,9 @@ export const formats: readonly Format[] = [
   tar,
   lzma,
   zlib,
+  crfsuite,
+  fasttext,
+  ggml,
   sentencepiece,
   savedModel,
   onnx,
