@@ -4,7 +4,7 @@
  */
 
 /** What a number means; decides how it is printed and how the JSON Schema describes it. `ms` is milliseconds. */
-export type Unit = 'bytes' | 'ms' | 'count' | 'bytesPerSecond' | 'text' | 'flag'
+export type Unit = 'bytes' | 'ms' | 'count' | 'bytesPerSecond' | 'usdPerMonth' | 'text' | 'flag'
 
 /** Names and units of the figures that a finding or a need carries: one source for the type, the schema, the docs and the printed form. */
 export type Facts = Readonly<Record<string, Unit>>
@@ -107,6 +107,8 @@ export interface Gap {
   readonly unexpected: boolean
   /** The word under which `--require` turns this gap into exit code 3. */
   readonly about?: GapTopic
+  /** How many more places have the same gap; `at` names one of them. */
+  readonly more?: number
 }
 export const gapTopics = ['orphans', 'structure', 'times', 'sizes', 'limits'] as const
 export type GapTopic = (typeof gapTopics)[number]

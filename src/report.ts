@@ -28,6 +28,8 @@ export interface CheckReport {
   readonly id: string
   readonly title: string
   readonly target?: string
+  /** How many targets had this result, where it stands for several of them and names none; `ms` and amounts in `measured` are sums. */
+  readonly targets?: number
   readonly state: CheckState
   readonly ms: number
   /** Why it was skipped or blocked, or how it crashed. */
@@ -37,6 +39,8 @@ export interface CheckReport {
   readonly measured?: Readonly<Record<string, string | number | boolean>>
   readonly findings: readonly ReportedFinding[]
 }
+
+export type ReportedGap = Omit<Gap, 'kind'>
 
 /** A limit as data: its remedy is worked out for what the planned upload needs. */
 export type ReportedLimit = Omit<Limit, 'kind' | 'remedy'> & { readonly remedy: Remedy }
@@ -107,7 +111,7 @@ export interface Covered {
   readonly objects: number
   /** Sum of the sizes of the objects looked at. */
   readonly bytes: number
-  readonly gaps: readonly Omit<Gap, 'kind'>[]
+  readonly gaps: readonly ReportedGap[]
   /** What is alive and was left alone, such as uploads in progress. */
   readonly active: readonly Omit<Active, 'kind'>[]
 }
@@ -180,7 +184,7 @@ export const countUp = (checks: readonly CheckReport[]): Counts => {
   const states = { ok: 0, found: 0, skipped: 0, blocked: 0, crashed: 0 }
   const findings = { info: 0, warning: 0, error: 0 }
   for (const check of checks) {
-    states[check.state] += 1
+    states[check.state] += check.targets ?? 1
     for (const finding of check.findings) findings[finding.severity] += 1
   }
   return { states, findings }

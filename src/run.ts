@@ -16,6 +16,8 @@ export interface RunOptions<Context> {
   readonly signal: AbortSignal
   /** Milliseconds that one check may take on one target. */
   readonly timeoutMs: number
+  /** They count from its last word of progress on, so that a long look is not cut short and a hang is. */
+  readonly sinceProgress?: boolean
   /** Checks that would touch more are skipped; wants that would are undefined. */
   readonly mayTouch: Touches
   readonly severity: ReadonlyMap<string, Severity>
@@ -31,8 +33,8 @@ export interface Outcome {
   readonly active: Active[]
 }
 
-/** Set when the scope starts with values that need no opening, such as the target that is looked at. */
-export type Preset = ReadonlyMap<string, unknown>
+/** Set when the scope starts with needs that are open already, such as the target that is looked at. */
+export type Preset = ReadonlyMap<string, Opened>
 
 export const touchesOf = (check: Check): Touches =>
   touchOrder[Math.max(0, ...check.needs.map((need) => touchOrder.indexOf(need.touches)))] ?? 'nothing'
@@ -81,7 +83,7 @@ export class Scope<Context> {
     this.#openers = openers
     this.#options = options
     this.#parent = parent
-    for (const [name, value] of preset) this.#opened.set(name, Promise.resolve({ value }))
+    for (const [name, opened] of preset) this.#opened.set(name, Promise.resolve(opened))
   }
 
   open(need: Need, progress: (says: string) => void): Promise<Opened> {
@@ -234,9 +236,12 @@ const runOne = async <Context>(
     })
     return done('skipped', because)
   }
-  const progress = (says: string) => options.progress(check.id, target, says)
+  const { signal: time, ...timer } = timeLimit(options.timeoutMs)
+  const progress = (says: string) => {
+    if (options.sinceProgress) timer.again()
+    options.progress(check.id, target, says)
+  }
   progress(check.title)
-  const time = AbortSignal.timeout(options.timeoutMs)
   const signal = AbortSignal.any([options.signal, time])
   try {
     const work = async () => {
@@ -259,13 +264,23 @@ const runOne = async <Context>(
     if (options.signal.aborted) return done('skipped', 'interrupted')
     if (time.aborted) {
       scope.giveUp()
-      return done('crashed', `no result within ${duration(options.timeoutMs)}; a longer --timeout may help`)
+      const missed = options.sinceProgress ? 'progress' : 'result'
+      return done('crashed', `no ${missed} within ${duration(options.timeoutMs)}; a longer --timeout may help`)
     }
     if (error instanceof NotApplicable) return done('skipped', error.message)
     // What was found before the trouble stays found: the state says that the look is not complete.
     if (error instanceof Trouble) return done('blocked', error.message, scope.stopperOf(error))
     return done('crashed', error instanceof Error ? (error.stack ?? error.message) : String(error))
+  } finally {
+    timer.stop()
   }
+}
+
+const timeLimit = (ms: number) => {
+  const over = new AbortController()
+  const timer = setTimeout(() => over.abort(), ms)
+  timer.unref()
+  return { signal: over.signal, again: () => void timer.refresh(), stop: () => clearTimeout(timer) }
 }
 
 const untilAborted = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>

@@ -11,6 +11,7 @@ const described: Readonly<Record<Unit, Schema>> = {
   ms: { type: 'number', description: 'milliseconds' },
   count: { type: 'number', description: 'a count' },
   bytesPerSecond: { type: 'number', description: 'bytes per second' },
+  usdPerMonth: { type: 'number', description: 'US dollars a month, estimated' },
   text: { type: 'string' },
   flag: { type: 'boolean' },
 }
@@ -70,6 +71,7 @@ const checkOf = (check: Check): Schema =>
     },
     {
       target: text,
+      targets: amount,
       reason: text,
       blockedBy: text,
       measured: factsOf(Object.assign({}, ...check.needs.map((need) => need.facts))),
@@ -154,7 +156,7 @@ export const reportSchema = (checks: readonly Check[]): Schema => ({
         gaps: list(
           object(
             { at: text, cannot: oneOf(['see', 'prove']), because: text, unexpected: flag },
-            { about: oneOf(gapTopics) },
+            { about: oneOf(gapTopics), more: amount },
           ),
         ),
         active: list(object({ at: text, says: text, facts: { type: 'object' } })),

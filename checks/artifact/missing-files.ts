@@ -1,7 +1,17 @@
 import { defineCheck } from '../../src/check.ts'
-import { listing, localTree, loggedModel, modelFiles, orphanAge, target } from '../../src/needs/declarations.ts'
-import { bytes, shellWord } from '../../src/words.ts'
-import { mayYetCome } from '../model/status.ts'
+import {
+  listing,
+  localTree,
+  loggedModel,
+  manifest,
+  modelFiles,
+  orphanAge,
+  structures,
+  target,
+} from '../../src/needs/declarations.ts'
+import { bytes } from '../../src/words.ts'
+import { standing } from '../model/status.ts'
+import { restore } from './remedies/restore.ts'
 
 const because = {
   loading: 'loading the model fails without it',
@@ -13,23 +23,38 @@ const because = {
 const isData = (by: string): boolean => by.startsWith('flavors.python_function.artifacts.')
 const unnoticed = 'loading does not notice, and the model fails when it opens the file'
 
+/** Every folder that holds a file, at whatever depth. */
+const foldersOf = (paths: Iterable<string>): ReadonlySet<string> => {
+  const folders = new Set<string>()
+  for (const path of paths) {
+    for (
+      let at = path.lastIndexOf('/');
+      at > 0 && !folders.has(path.slice(0, at));
+      at = path.lastIndexOf('/', at - 1)
+    ) {
+      folders.add(path.slice(0, at))
+    }
+  }
+  return folders
+}
+
 export default defineCheck({
   id: 'artifact/missing-files',
-  title: 'Every file that MLmodel or the local folder names is stored',
+  title: 'Every file that MLmodel, an index, the manifest or the local folder names is stored',
   severity: 'error',
   on: ['scan'],
   needs: [target, listing, modelFiles],
-  wants: [localTree, loggedModel, orphanAge],
-  facts: { expected: 'bytes' },
+  wants: [localTree, manifest, structures, loggedModel, orphanAge],
+  facts: { expected: 'bytes', modelStatus: 'text' },
   explain: {
     measures:
-      'Lists the artifact root and compares it with what each MLmodel refers to (the keys of every flavour), and with the folder given by --from or --against, file by file. Nothing is downloaded but MLmodel.',
+      'Lists the artifact root and compares it with what each MLmodel refers to (the keys of every flavour), with the shards that an index names, with the external data of ONNX and the like, with the manifest of an earlier upload or repair, and with the folder given by --from or --against, file by file. Nothing is downloaded but MLmodel, manifest and index.',
     breaks:
       'MLflow sends the files of a model one after the other; when one fails, those before it stay, usually MLmodel among them, and nothing marks the model as partial. download_artifacts succeeds all the same.',
     remedy:
       'Run `mlflow-doctor repair` with --from naming the folder that still holds the files, such as the temp folder of the killed training process.',
   },
-  async *run({ target, listing, modelFiles, localTree, loggedModel, orphanAge }) {
+  async *run({ target, listing, modelFiles, localTree, manifest, structures, loggedModel, orphanAge }) {
     if (target.kind === 'uri' && listing.files.size === 0 && (localTree?.files.size ?? 0) === 0) {
       yield {
         kind: 'gap',
@@ -40,33 +65,21 @@ export default defineCheck({
         about: 'sizes',
       }
     }
-    const perhaps = mayYetCome(loggedModel, orphanAge)
-    const isStored = (path: string) => {
-      if (listing.files.has(path)) return true
-      const folder = path.endsWith('/') ? path : `${path}/`
-      for (const name of listing.files.keys()) if (name.startsWith(folder)) return true
-      return false
-    }
+    const { clause, facts } = standing(loggedModel, orphanAge)
+    const folders = foldersOf(listing.files.keys())
+    const isStored = (path: string) => listing.files.has(path) || folders.has(path)
     const said = new Set<string>()
-    const remedyFor = (path: string) => ({
-      text: localTree?.files.has(path)
-        ? `${localTree.dir} still holds it; repair puts it back.`
-        : 'Point repair at a folder that still holds it.',
-      commands: [
-        `mlflow-doctor repair ${shellWord(target.name)} --from ${localTree ? shellWord(localTree.dir) : 'DIR'}`,
-      ],
-    })
     const missing = (path: string, says: string, severity: 'error' | 'warning') => {
       said.add(path)
-      const local = localTree?.files.get(path)
+      const size = localTree?.files.get(path)?.bytes ?? manifest?.files.get(path)?.size
       return {
         kind: 'finding',
         at: `${target.name}/${path}`,
-        says: `${says}${perhaps}`,
+        says: `${says}${clause}`,
         severity,
-        facts: local ? { expected: local.bytes } : {},
-        remedy: remedyFor(path),
-        wants: [{ want: 'file', target: target.name, path, ...(local ? { bytes: local.bytes } : {}) }],
+        facts: { ...(size === undefined ? {} : { expected: size }), ...facts },
+        remedy: restore(target.name, localTree?.files.has(path) ? localTree.dir : undefined),
+        wants: [{ want: 'file', target: target.name, path, ...(size === undefined ? {} : { bytes: size }) }],
       } as const
     }
     if (target.kind === 'model' && !listing.files.has('MLmodel')) {
@@ -93,15 +106,23 @@ export default defineCheck({
           remedy: { text: 'Log the model again, with paths inside its own folder.' },
         }
       }
-      for (const { path, by, needed } of content.refers) {
+      for (const { path, by, needed, through } of content.refers) {
         const full = `${folder}${path}`
         if (said.has(full) || isStored(full)) continue
         yield missing(
           full,
-          `${by} in MLmodel names it, but it is not stored; ${isData(by) ? unnoticed : because[needed]}`,
+          `${through === undefined ? `${by} in MLmodel names it` : `${through}, which MLmodel names, reads it`}, but it is not stored; ${isData(by) ? unnoticed : because[needed]}`,
           needed === 'loading' ? 'error' : 'warning',
         )
       }
+    }
+    for (const { from, path } of structures?.refers ?? []) {
+      if (said.has(path) || isStored(path)) continue
+      yield missing(path, `${from} reads from it, but it is not stored`, 'error')
+    }
+    for (const [path, { size }] of manifest?.files ?? []) {
+      if (said.has(path) || listing.files.has(path)) continue
+      yield missing(path, `the manifest of an earlier upload names it (${bytes(size)}), but it is not stored`, 'error')
     }
     for (const [path, { bytes: size }] of localTree?.files ?? []) {
       if (said.has(path) || listing.files.has(path)) continue

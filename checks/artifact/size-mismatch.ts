@@ -1,7 +1,18 @@
 import { defineCheck } from '../../src/check.ts'
-import { listing, localTree, loggedModel, modelFiles, orphanAge, target } from '../../src/needs/declarations.ts'
+import {
+  depth,
+  listing,
+  localTree,
+  loggedModel,
+  manifest,
+  modelFiles,
+  orphanAge,
+  target,
+} from '../../src/needs/declarations.ts'
 import { bytes, exactBytes, shellWord } from '../../src/words.ts'
-import { mayYetCome } from '../model/status.ts'
+import { standing } from '../model/status.ts'
+import { isStaged } from './data/staged.ts'
+import { restore } from './remedies/restore.ts'
 
 /**
  * Written beside the model after MLflow has summed up the folder, hence not in `model_size_bytes` (measured with MLflow
@@ -19,8 +30,8 @@ export default defineCheck({
   on: ['scan'],
   answers: ['sizes'],
   needs: [target, listing, modelFiles],
-  wants: [localTree, loggedModel, orphanAge],
-  facts: { expected: 'bytes', stored: 'bytes', short: 'bytes' },
+  wants: [depth, localTree, manifest, loggedModel, orphanAge],
+  facts: { expected: 'bytes', stored: 'bytes', short: 'bytes', modelStatus: 'text' },
   explain: {
     measures:
       'Adds up the sizes in the listing and compares them with model_size_bytes in MLmodel (MLmodel, conda.yaml, python_env.yaml and requirements.txt are not in that figure, nor is code/ for a plain pyfunc model), and each file with the folder given by --from or --against.',
@@ -28,16 +39,27 @@ export default defineCheck({
       'A truncated file under artifacts/ loads without any error and gives wrong results later; servers under gunicorn store a request that was cut in the middle as if it were whole.',
     remedy: 'Run `mlflow-doctor repair` with --from naming a folder that holds the files at full size.',
   },
-  async *run({ target, listing, modelFiles, localTree, loggedModel, orphanAge }) {
-    const perhaps = mayYetCome(loggedModel, orphanAge)
+  async *run({ target, listing, modelFiles, depth, localTree, manifest, loggedModel, orphanAge }) {
+    if (depth?.kind === 'names') {
+      yield {
+        kind: 'gap',
+        at: target.name,
+        cannot: 'see',
+        because: '--depth names compares no sizes',
+        unexpected: false,
+        about: 'sizes',
+      }
+      return
+    }
+    const { clause, facts } = standing(loggedModel, orphanAge)
     for (const [path, { bytes: expected }] of localTree?.files ?? []) {
       const stored = listing.files.get(path)?.size
       if (stored === undefined || stored === expected) continue
       yield {
         kind: 'finding',
         at: `${target.name}/${path}`,
-        says: `${exactBytes(stored)} are stored, ${localTree?.dir} holds ${exactBytes(expected)}${stored < expected ? perhaps : ''}`,
-        facts: { expected, stored, short: Math.max(0, expected - stored) },
+        says: `${exactBytes(stored)} are stored, ${localTree?.dir} holds ${exactBytes(expected)}${stored < expected ? clause : ''}`,
+        facts: { expected, stored, short: Math.max(0, expected - stored), ...facts },
         remedy: {
           text:
             stored < expected
@@ -54,6 +76,31 @@ export default defineCheck({
         ...(stored < expected ? { wants: [{ want: 'file', target: target.name, path, bytes: expected }] } : {}),
       }
     }
+    if (manifest?.malformed !== undefined) {
+      yield {
+        kind: 'finding',
+        at: `${target.name}/.mlflow-doctor/manifest.json`,
+        says: `the manifest of an earlier upload cannot be used: ${manifest.malformed}`,
+        severity: 'warning',
+        facts: {},
+        remedy: { text: 'The next repair or upload of this target writes it anew.' },
+      }
+    }
+    for (const [path, { size: expected }] of manifest?.files ?? []) {
+      const { size: stored, modified } = listing.files.get(path) ?? {}
+      if (stored === undefined || stored === expected || localTree?.files.has(path)) continue
+      // Whoever wrote the object after the manifest may have meant to.
+      const later = modified !== undefined && modified > (manifest?.writtenAt ?? Number.NaN)
+      yield {
+        kind: 'finding',
+        at: `${target.name}/${path}`,
+        says: `${exactBytes(stored)} are stored, the manifest of an earlier upload says ${exactBytes(expected)}${later ? '; it was written after the manifest' : ''}${clause}`,
+        severity: later ? 'warning' : 'error',
+        facts: { expected, stored, short: Math.max(0, expected - stored), ...facts },
+        remedy: restore(target.name),
+        wants: [{ want: 'file', target: target.name, path, bytes: expected }],
+      }
+    }
     for (const { path, why } of localTree?.problems ?? []) {
       yield {
         kind: 'gap',
@@ -66,7 +113,7 @@ export default defineCheck({
       }
     }
     const sized = modelFiles.filter(({ content }) => 'modelSize' in content && content.modelSize !== undefined)
-    if (sized.length === 0 && !localTree && listing.files.size > 0) {
+    if (sized.length === 0 && !localTree && !manifest && listing.files.size > 0) {
       yield {
         kind: 'gap',
         at: target.name,
@@ -82,7 +129,8 @@ export default defineCheck({
       for (const [path, { size }] of listing.files) {
         if (!path.startsWith(folder)) continue
         const inside = path.slice(folder.length)
-        if (uncounted.has(inside) || inside.startsWith(ownFolder)) continue
+        // What a writer left stands beside the file that it was to become, and must not make up for it.
+        if (uncounted.has(inside) || inside.startsWith(ownFolder) || isStaged(inside)) continue
         if (content.codeUncounted && inside.startsWith('code/')) continue
         stored += size
       }
@@ -92,8 +140,8 @@ export default defineCheck({
       yield {
         kind: 'finding',
         at: `${target.name}/${folder.replace(/\/$/, '')}`.replace(/\/$/, ''),
-        says: `${stored} of ${expected} bytes are stored, ${bytes(expected - stored)} are missing${perhaps}`,
-        facts: { expected, stored, short: expected - stored },
+        says: `${stored} of ${expected} bytes are stored, ${bytes(expected - stored)} are missing${clause}`,
+        facts: { expected, stored, short: expected - stored, ...facts },
         remedy: {
           text: 'Compare with the folder that the model was saved to; repair puts back what is missing or short.',
           commands: [

@@ -23,11 +23,20 @@ const pending = (
   return { age, young: status === 'PENDING' && (age === undefined || age < orphanAge) }
 }
 
-/** What a finding about absent bytes adds where they may yet come: a clause, or nothing. */
-export const mayYetCome = (model: Model | undefined, orphanAge: number | undefined): string =>
-  model !== undefined && orphanAge !== undefined && pending(model, orphanAge).young
-    ? '; the model is PENDING, so its upload may still be in progress'
-    : ''
+/** What a finding about damage on a logged model adds: a clause, or nothing, and the facts. */
+export const standing = (
+  model: Model | undefined,
+  orphanAge: number | undefined,
+): { readonly clause: string; readonly facts: { readonly modelStatus?: string } } => {
+  if (model === undefined) return { clause: '', facts: {} }
+  const clause =
+    orphanAge !== undefined && pending(model, orphanAge).young
+      ? '; the model is PENDING, so its upload may still be in progress'
+      : model.status === 'READY'
+        ? '; the model is READY, so MLflow serves it as if it were whole'
+        : ''
+  return { clause, facts: { modelStatus: model.status } }
+}
 
 export default defineCheck({
   id: 'model/status',

@@ -132,13 +132,12 @@ export default defineCommand<Arguments>({
         else if (route) turned = capacity({ ...known, route, as: args.as })
         const assumed = (await look.opened(targetNeed))?.assumed
         if (assumed !== undefined) {
-          const gap = {
-            kind: 'gap',
+          session.gap({
             at: args.experiment ?? 'the experiment',
             cannot: 'see',
+            because: assumed,
             unexpected: false,
-          } as const
-          session.results.gaps.push({ ...gap, because: assumed })
+          })
         }
       } finally {
         // Whatever happens to the figures: canaries go.

@@ -112,7 +112,7 @@ const carryOut = async (
     ...options,
     places,
     doubt: async (target) => {
-      const look = await session.look(await refreshed(target, session, context.signal), 'all')
+      const look = await session.look(await refreshed(target, session, context.signal), { which: 'all' })
       try {
         context.signal.throwIfAborted()
         return await doubtOf(look)
@@ -198,7 +198,7 @@ export default defineCommand<Arguments>({
     ['mlflow-doctor repair models:/m-0123… --from /tmp/tmpab12/model --yes', 'Do it; after a kill, run it again'],
   ],
   report: async (args, context) => {
-    const specs = specsOf(args.targets ?? [], args.experiment, context.host.cwd)
+    const specs = specsOf(args, context.host.cwd)
     const needed = neededFor(args, context, { localDir: args.from, olderThan: args.olderThan })
     const options = optionsOf(args, context)
     const session = openSession('scan', needed, args, context)

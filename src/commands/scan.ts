@@ -1,29 +1,42 @@
 import { Trouble } from '../errors.ts'
 import { parseTarget, resolveTargets } from '../mlflow/target.ts'
-import type { Target, TargetSpec } from '../mlflow/types.ts'
-import { tracking as trackingNeed } from '../needs/declarations.ts'
+import type { Experiment, Target, TargetSpec } from '../mlflow/types.ts'
+import { type Depth, tracking as trackingNeed } from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
 import { settingsOf } from '../needs/openers.ts'
+import { type Sweep, sweepAll, sweepExperiment } from '../sweep/experiment.ts'
+import { openMeter } from '../sweep/meter.ts'
 import type { CommandContext, CommonOptions } from './command.ts'
 import { defineCommand } from './command.ts'
+import { depthOption, parseDepth } from './depth.ts'
 import { foreignFolder, localOf } from './local-folder.ts'
-import { coveredBy, neededOf, openSession, type Session } from './session.ts'
+import { coveredBy, type Look, neededOf, openSession, type Session } from './session.ts'
 import { parseTime } from './sizes.ts'
 
 interface Arguments {
   targets?: string[]
   experiment?: string
+  all: boolean
+  stray: boolean
   against?: string
+  depth: string
   olderThan: string
 }
 
+/** What the command line names. */
+interface Asked {
+  readonly targets?: readonly string[]
+  readonly experiment?: string
+  readonly all?: boolean
+}
+
 /** What the words on the command line ask for. @throws Trouble `usage` when they ask for nothing */
-export const specsOf = (targets: readonly string[], experiment: string | undefined, cwd: string): TargetSpec[] => {
+export const specsOf = ({ targets = [], experiment, all = false }: Asked, cwd: string): TargetSpec[] => {
   const specs = targets.map((text) => parseTarget(text, cwd))
   if (experiment !== undefined) {
     specs.push({ kind: 'experiment', by: /^\d+$/.test(experiment) ? { id: experiment } : { name: experiment } })
   }
-  if (specs.length > 0) return specs
+  if (specs.length > 0 || all) return specs
   throw new Trouble({
     kind: 'usage',
     what: 'there is nothing to look at',
@@ -33,8 +46,8 @@ export const specsOf = (targets: readonly string[], experiment: string | undefin
 }
 
 /** The same, as the report repeats it. */
-export const askedFor = ({ targets = [], experiment }: { targets?: readonly string[]; experiment?: string }): string =>
-  [...targets, ...(experiment === undefined ? [] : [experiment])].join(' ')
+export const askedFor = ({ targets = [], experiment, all = false }: Asked): string =>
+  [...targets, ...(experiment === undefined ? [] : [experiment]), ...(all ? ['--all'] : [])].join(' ')
 
 /** The artifact roots behind a spec; a bare store URI asks no tracking store. */
 export async function* targetsOf(spec: TargetSpec, session: Session, signal: AbortSignal): AsyncIterable<Target> {
@@ -46,12 +59,13 @@ export async function* targetsOf(spec: TargetSpec, session: Session, signal: Abo
 export const neededFor = (
   args: CommonOptions,
   context: CommandContext,
-  more: { localDir: string | undefined; olderThan: string },
+  more: { localDir: string | undefined; olderThan: string; depth?: Depth },
 ): Needed => {
   const needed: Needed = {
     ...neededOf(args, context),
     orphanAgeMs: parseTime('--older-than', more.olderThan),
     ...(more.localDir === undefined ? {} : { localDir: more.localDir }),
+    ...(more.depth === undefined ? {} : { depth: more.depth }),
   }
   settingsOf(needed)
   return needed
@@ -77,39 +91,66 @@ export default defineCommand<Arguments>({
   },
   options: {
     experiment: { type: 'string', requiresArg: true, describe: 'Every run and model of an experiment, by name or id' },
+    all: { type: 'boolean', default: false, describe: 'Every run and model of every experiment' },
+    stray: {
+      type: 'boolean',
+      default: false,
+      describe: 'With --experiment or --all: objects that belong to no run or model, too',
+    },
     against: { type: 'string', requiresArg: true, describe: 'A local folder that holds what should be stored' },
+    depth: depthOption,
     'older-than': olderThan,
   },
   examples: [
     ['mlflow-doctor scan runs:/0123…', 'One run and the models that it logged'],
     ['mlflow-doctor scan --experiment churn --json', 'A whole experiment, for CI'],
+    ['mlflow-doctor scan --all --depth sizes', 'Everything that the tracking server knows, by listings alone'],
   ],
   report: async (args, context) => {
-    const specs = specsOf(args.targets ?? [], args.experiment, context.host.cwd)
-    const needed = neededFor(args, context, { localDir: args.against, olderThan: args.olderThan })
-    const session = openSession('scan', needed, args, context)
+    const { signal } = context
+    const specs = specsOf(args, context.host.cwd)
+    const needed = neededFor(args, context, {
+      localDir: args.against,
+      olderThan: args.olderThan,
+      depth: parseDepth(args.depth),
+    })
+    const meter = openMeter(context.progress)
+    const session = openSession('scan', needed, args, { ...context, progress: meter.says })
     let foreign: string | undefined
     let belongs = args.against === undefined
+    const looked = async (look: Look) => {
+      if (belongs) return
+      const local = await localOf(look)
+      if ('tree' in local) belongs = true
+      else foreign = local.none
+    }
     try {
       await session.once()
       for (const spec of specs) {
-        for await (const target of targetsOf(spec, session, context.signal)) {
-          if (context.signal.aborted) break
+        if (spec.kind === 'experiment') {
+          const sweep = await openSweep(session, { meter, signal, stray: args.stray, looked })
+          await sweepExperiment(await sweep.tracking.experiment(spec.by, signal), sweep)
+          continue
+        }
+        for await (const target of targetsOf(spec, session, signal)) {
+          if (signal.aborted) break
           const look = await session.look(target)
           try {
             await session.keep(look)
-            const local = await localOf(look)
-            if ('tree' in local) belongs = true
-            else foreign = local.none
+            await looked(look)
           } finally {
             await look.close()
           }
         }
       }
+      if (args.all) await sweepAll(await openSweep(session, { meter, signal, stray: args.stray, looked }))
+    } catch (error) {
+      // What was found until the interruption is told all the same.
+      if (!signal.aborted) throw error
     } finally {
       await session.close()
     }
-    if (!belongs && !context.signal.aborted) {
+    if (!belongs && !signal.aborted) {
       throw foreignFolder('--against', args.against ?? '', foreign ?? 'nothing was found to look at')
     }
     return {
@@ -119,3 +160,27 @@ export default defineCommand<Arguments>({
     }
   },
 })
+
+const openSweep = async (
+  session: Session,
+  shared: Pick<Sweep, 'meter' | 'signal' | 'stray' | 'looked'>,
+): Promise<Sweep> => {
+  const tracking = await session.open(trackingNeed)
+  let others: ReturnType<Sweep['others']> | undefined
+  const list = async () => {
+    const all: Pick<Experiment, 'experimentId' | 'artifactLocation'>[] = []
+    const leniency = { deleted: true, damaged: () => {} }
+    for await (const { experimentId, artifactLocation } of tracking.experiments(shared.signal, leniency))
+      all.push({ experimentId, artifactLocation })
+    return all
+  }
+  return {
+    ...shared,
+    session,
+    tracking,
+    others: () => {
+      others ??= list()
+      return others
+    },
+  }
+}

@@ -1,14 +1,24 @@
 /** One run of checks for a command: the needs it opens, the targets it looks at, and what it covered. */
 
 import { checks as allChecks } from '../../checks/index.ts'
-import { docsOf } from '../catalogue.ts'
-import type { Active, Facts, Gap, GapTopic, Limit, Need, Occasion, Touches } from '../check.ts'
+import { docsOf, unitsOf } from '../catalogue.ts'
+import type { Check, Facts, GapTopic, Limit, Need, Occasion, Touches } from '../check.ts'
+import { type Breadth, Fold, type Told } from '../fold.ts'
 import type { Target } from '../mlflow/types.ts'
 import { listing as listingNeed } from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
 import { openers } from '../needs/openers.ts'
-import type { CheckReport, Covered } from '../report.ts'
-import { exceeds, isPerTarget, type Outcome, type RunOptions, runChecks, Scope, touchesOf } from '../run.ts'
+import type { CheckReport, Covered, ReportedGap } from '../report.ts'
+import {
+  exceeds,
+  isPerTarget,
+  type Outcome,
+  type Preset,
+  type RunOptions,
+  runChecks,
+  Scope,
+  touchesOf,
+} from '../run.ts'
 import { longestTimerMs } from '../timers.ts'
 import type { CommandContext, CommonOptions } from './command.ts'
 import { usualTimeout } from './common-options.ts'
@@ -27,31 +37,48 @@ export interface Look {
   close(): Promise<void>
 }
 
+export interface Looking {
+  /** `all` leaves out nothing, whatever --only and --skip say. */
+  readonly which?: 'chosen' | 'all'
+  /** Of those, only these. */
+  readonly only?: (check: Check) => boolean
+  /** Needs of the target that are open already. */
+  readonly preset?: Preset
+}
+
+export interface Keeping {
+  readonly breadth?: Breadth
+  /** One of several sections of this target; the first one counts the target. */
+  readonly section?: 'first' | 'later'
+}
+
+/** What the looks so far came to, as plain data. */
+export interface Results extends Told {
+  readonly targets: number
+  readonly objects: number
+  /** Bytes. */
+  readonly bytes: number
+}
+
 export interface Session {
   /** Checks that run once. */
   once(): Promise<void>
-  /** Checks that run for one target; without a target, the `target` need is opened like any other. `all` leaves out nothing, whatever --only and --skip say. The caller closes the look. */
-  look(target: Target | undefined, which?: 'chosen' | 'all'): Promise<Look>
+  /** Checks that run for one target; without a target, the `target` need is opened like any other. The caller closes the look. */
+  look(target: Target | undefined, how?: Looking): Promise<Look>
   /** Counts what a look found into the report. A repair looks twice and keeps the second. */
-  keep(look: Look): Promise<void>
+  keep(look: Look, as?: Keeping): Promise<void>
+  /** A gap that no check tells of. */
+  gap(gap: ReportedGap): void
   /** Ids of checks whose limits decide and that gave no answer: blocked, crashed, left out, or not allowed to write. */
   unanswered(): string[]
   /** Opens a need of the whole run. */
   open<V>(need: Need<string, V, Facts>): Promise<V>
-  readonly results: {
-    readonly checks: CheckReport[]
-    readonly limits: Limit[]
-    readonly gaps: Gap[]
-    readonly active: Active[]
-    targets: number
-    objects: number
-    bytes: number
-  }
+  readonly results: Results & { readonly limits: readonly Limit[] }
   close(): Promise<void>
 }
 
 /** A topic that `--require` names and that no check of this run looked at is a gap like any other. */
-const notLookedAt = (required: readonly GapTopic[], checks: readonly CheckReport[]): Omit<Gap, 'kind'>[] =>
+const notLookedAt = (required: readonly GapTopic[], checks: readonly CheckReport[]): ReportedGap[] =>
   required.flatMap((about) => {
     const answering = allChecks.filter((check) => check.answers?.includes(about)).map(({ id }) => id as string)
     const looked = checks.some(({ id, state }) => answering.includes(id) && (state === 'ok' || state === 'found'))
@@ -72,16 +99,18 @@ export const coveredBy = ({ results }: Session, required: readonly GapTopic[]): 
   targets: results.targets,
   objects: results.objects,
   bytes: results.bytes,
-  gaps: [...results.gaps.map(({ kind, ...gap }) => gap), ...notLookedAt(required, results.checks)],
-  active: results.active.map(({ kind, ...active }) => active),
+  gaps: [...results.gaps, ...notLookedAt(required, results.checks)],
+  active: results.active,
 })
 
 export const openSession = (
   occasion: Occasion,
-  needed: Needed,
+  asked: Needed,
   args: CommonOptions,
   context: CommandContext,
+  before?: Results,
 ): Session => {
+  const needed: Needed = { ...asked, occasion }
   const eligible = allChecks.filter((check) => check.on.includes(occasion))
   const chosen = select(eligible, args.only, args.skip)
   const severity = severityOverrides(eligible, args.severity)
@@ -94,39 +123,35 @@ export const openSession = (
     context: needed,
     signal: context.signal,
     timeoutMs,
+    sinceProgress: occasion === 'scan',
     mayTouch,
     severity,
     docs: docsOf,
     progress: (id, target, says) => context.progress(says && `${id}${target ? ` (${target})` : ''}: ${says}`),
   })
   const scope = new Scope(byName, { context: needed, signal: context.signal })
-  const results: Session['results'] = { checks: [], limits: [], gaps: [], active: [], targets: 0, objects: 0, bytes: 0 }
-  const add = (outcome: Outcome) => {
-    results.checks.push(...outcome.checks)
-    results.limits.push(...outcome.limits)
-    results.gaps.push(...outcome.gaps)
-    results.active.push(...outcome.active)
-  }
+  const fold = new Fold(unitsOf(allChecks), before)
+  const counted = { targets: before?.targets ?? 0, objects: before?.objects ?? 0, bytes: before?.bytes ?? 0 }
   const notCleaned = (failures: readonly unknown[], at: string) => {
     for (const failure of failures) {
       const because = `cleaning up failed: ${failure instanceof Error ? failure.message : String(failure)}`
-      results.gaps.push({ kind: 'gap', at, cannot: 'see', because, unexpected: true })
+      fold.gap({ at, cannot: 'see', because, unexpected: true })
     }
   }
   return {
-    results,
+    get results() {
+      return { ...fold.told, ...counted, limits: fold.limits }
+    },
+    gap: (gap) => fold.gap(gap),
     async once() {
-      add(await runChecks(options(chosen.filter((check) => !isPerTarget(check))), scope, undefined))
+      fold.add(await runChecks(options(chosen.filter((check) => !isPerTarget(check))), scope, undefined), 'narrow')
     },
     open: async <V>(need: Need<string, V, Facts>) => (await scope.open(need, () => {})).value as V,
-    async look(target, which = 'chosen') {
-      const preset = new Map<string, unknown>(target ? [['target', target]] : [])
-      const inner = new Scope(byName, { context: needed, signal: context.signal }, scope, preset)
-      const outcome = await runChecks(
-        options((which === 'all' ? eligible : chosen).filter(isPerTarget)),
-        inner,
-        target?.name,
-      )
+    async look(target, { which = 'chosen', only = () => true, preset = new Map() } = {}) {
+      const open: Preset = new Map([...preset, ...(target ? [['target', { value: target }] as const] : [])])
+      const inner = new Scope(byName, { context: needed, signal: context.signal }, scope, open)
+      const asked = (which === 'all' ? eligible : chosen).filter((check) => isPerTarget(check) && only(check))
+      const outcome = await runChecks(options(asked), inner, target?.name)
       return {
         target,
         outcome,
@@ -135,13 +160,13 @@ export const openSession = (
         close: async () => notCleaned(await inner.close(), target?.name ?? 'the planned destination'),
       }
     },
-    async keep({ target, outcome, opened }) {
-      add(outcome)
+    async keep({ target, outcome, opened }, { breadth = 'narrow', section } = {}) {
+      fold.add(outcome, breadth, section !== undefined)
       if (!target) return
       const listed = await opened(listingNeed)
-      results.targets += 1
-      results.objects += listed?.files.size ?? 0
-      results.bytes += listed?.bytes ?? 0
+      counted.targets += section === 'later' ? 0 : 1
+      counted.objects += listed?.files.size ?? 0
+      counted.bytes += listed?.bytes ?? 0
     },
     unanswered: () =>
       eligible
@@ -150,7 +175,7 @@ export const openSession = (
           (check) =>
             !chosen.includes(check) ||
             exceeds(touchesOf(check), mayTouch) ||
-            results.checks.some(({ id, state }) => id === check.id && (state === 'blocked' || state === 'crashed')),
+            fold.checks.some(({ id, state }) => id === check.id && (state === 'blocked' || state === 'crashed')),
         )
         .map(({ id }) => id),
     async close() {

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { Trouble } from '../errors.ts'
-import { experimentOf, modelOf, runOf, textIn, versionOf } from './answers.ts'
+import { experimentOf, modelFoldersIn, modelOf, outputsIn, readEach, runOf, textIn, versionOf } from './answers.ts'
 import { checkedId, checkedName } from './ids.ts'
 import { databaseFile } from './tracking-uri.ts'
-import type { LoggedModel, Tracking } from './types.ts'
+import type { Leniency, LoggedModel, Tracking } from './types.ts'
 
 /** The schema revisions that a status may be written to: what MLflow 3.17.2 leaves behind (`alembic_version`). */
 const writable: readonly string[] = ['dc11669786a5']
@@ -82,9 +82,15 @@ const notFound = (what: string): Trouble =>
   })
 
 const modelColumns = `model_id, experiment_id, name, status, artifact_location, source_run_id,
-  creation_timestamp_ms, last_updated_timestamp_ms`
+  creation_timestamp_ms, last_updated_timestamp_ms, lifecycle_stage`
 const runColumns = 'run_uuid, experiment_id, status, artifact_uri, start_time, end_time, lifecycle_stage'
+const versionColumns =
+  'name, version, source, run_id, status, status_message, creation_time, last_updated_time, storage_location'
+/** A deleted version stays in the table (`STAGE_DELETED_INTERNAL`). */
+const notDeleted = "current_stage IS NOT 'Deleted_Internal'"
 const experimentColumns = 'experiment_id, name, artifact_location, lifecycle_stage'
+const living = ({ deleted }: Leniency = {}): string =>
+  deleted ? "lifecycle_stage <> ''" : "lifecycle_stage = 'active'"
 
 /**
  * A tracking database without a server. Opened anew for each call and read-only, so that nothing is locked between calls and no
@@ -147,6 +153,11 @@ export const openSqlite = async (uri: string): Promise<Tracking> => {
     )
   }
 
+  const versions = async function* (where: string, ...values: SQLInputValue[]) {
+    const sql = `SELECT rowid, ${versionColumns} FROM model_versions WHERE ${notDeleted} ${where}`
+    for (const row of paged(sql, 'rowid', ...values)) yield versionOf(row, textIn(row, 'storage_location'))
+  }
+
   return {
     kind: 'sqlite',
     uri,
@@ -156,41 +167,70 @@ export const openSqlite = async (uri: string): Promise<Tracking> => {
       const what = 'id' in by ? `experiment ${by.id}` : 'the experiment of that name'
       return experimentOf(one(what, `SELECT ${experimentColumns} FROM experiments WHERE ${column} = ?`, value))
     },
-    experiments: async function* () {
-      const sql = `SELECT ${experimentColumns} FROM experiments WHERE lifecycle_stage = 'active'`
-      for (const row of paged(sql, 'experiment_id')) yield experimentOf(row)
+    experiments: async function* (_signal, leniency) {
+      const sql = `SELECT ${experimentColumns} FROM experiments WHERE ${living(leniency)}`
+      for (const row of paged(sql, 'experiment_id')) yield* readEach(() => experimentOf(row), leniency)
     },
     run: async (runId) =>
       runOf(one(`run ${runId}`, `SELECT ${runColumns} FROM runs WHERE run_uuid = ?`, checkedId('run id', runId))),
-    runs: async function* (experimentId) {
-      const sql = `SELECT ${runColumns} FROM runs WHERE lifecycle_stage = 'active' AND CAST(experiment_id AS TEXT) = ?`
-      for (const row of paged(sql, 'run_uuid', checkedId('experiment id', experimentId))) yield runOf(row)
+    runs: async function* (experimentId, _signal, leniency) {
+      const sql = `SELECT ${runColumns} FROM runs WHERE ${living(leniency)} AND CAST(experiment_id AS TEXT) = ?`
+      for (const row of paged(sql, 'run_uuid', checkedId('experiment id', experimentId)))
+        yield* readEach(() => runOf(row), leniency)
+    },
+    record: async ({ runId }) => {
+      const id = checkedId('run id', runId)
+      const newest = rows('SELECT MAX(timestamp) AS newest FROM latest_metrics WHERE run_uuid = ?', id)[0]
+      const history = rows("SELECT value FROM tags WHERE run_uuid = ? AND key = 'mlflow.log-model.history'", id)[0]
+      const outputs = hasModels()
+        ? rows(
+            `SELECT destination_id FROM inputs
+             WHERE source_type = 'RUN_OUTPUT' AND source_id = ? AND destination_type = 'MODEL_OUTPUT'`,
+            id,
+          )
+        : []
+      const lastMetricAt = Number(newest?.newest ?? 0)
+      return {
+        ...(lastMetricAt > 0 ? { lastMetricAt } : {}),
+        outputs: outputsIn(outputs.map((row) => textIn(row, 'destination_id'))),
+        modelFolders: modelFoldersIn(textIn(history, 'value')),
+      }
+    },
+    children: async function* ({ experimentId, runId }) {
+      const sql = `SELECT ${runColumns} FROM runs WHERE lifecycle_stage = 'active' AND CAST(experiment_id AS TEXT) = ?
+        AND run_uuid IN (SELECT run_uuid FROM tags WHERE key = 'mlflow.parentRunId' AND value = ?)`
+      const ids = [checkedId('experiment id', experimentId), checkedId('run id', runId)]
+      for (const row of paged(sql, 'run_uuid', ...ids)) yield runOf(row)
     },
     model: async (modelId) => model(modelId),
-    models: async function* (of) {
+    models: async function* (of, _signal, leniency) {
       if (!hasModels()) return
       const { experimentId, runId } = of
-      const sql = `SELECT ${modelColumns} FROM logged_models WHERE lifecycle_stage = 'active'`
+      const sql = `SELECT ${modelColumns} FROM logged_models WHERE ${living(leniency)}`
       if (runId === undefined)
         for (const row of paged(
           `${sql} AND CAST(experiment_id AS TEXT) = ?`,
           'model_id',
           checkedId('experiment id', experimentId),
         ))
-          yield modelOf(row)
+          yield* readEach(() => modelOf(row), leniency)
       else {
         // A model may be linked to a run that did not create it.
         const linked = `${sql} AND (source_run_id = ? OR model_id IN (SELECT destination_id FROM inputs
           WHERE source_type = 'RUN_OUTPUT' AND source_id = ? AND destination_type = 'MODEL_OUTPUT'))`
-        for (const row of paged(linked, 'model_id', checkedId('run id', runId), runId)) yield modelOf(row)
+        for (const row of paged(linked, 'model_id', checkedId('run id', runId), runId))
+          yield* readEach(() => modelOf(row), leniency)
       }
+    },
+    knows: async (id) => {
+      const known = (table: string, column: string) =>
+        rows(`SELECT 1 FROM ${table} WHERE ${column} = ? LIMIT 1`, id).length > 0
+      return known('runs', 'run_uuid') || (hasModels() && known('logged_models', 'model_id'))
     },
     version: async (name, version) => {
       checkedName(name)
       const what = `version ${version} of model ${name}`
-      const columns = 'name, version, source, run_id, status, storage_location'
-      // A deleted version stays in the table (`STAGE_DELETED_INTERNAL`).
-      const sql = `SELECT ${columns} FROM model_versions WHERE name = ? AND current_stage <> 'Deleted_Internal'`
+      const sql = `SELECT ${versionColumns} FROM model_versions WHERE ${notDeleted} AND name = ?`
       const row = version.startsWith('@')
         ? one(
             what,
@@ -206,6 +246,11 @@ export const openSqlite = async (uri: string): Promise<Tracking> => {
             : one(what, `${sql} AND lower(current_stage) = lower(?) ORDER BY version DESC LIMIT 1`, name, version)
       return versionOf(row, textIn(row, 'storage_location'))
     },
+    versions: () => versions(''),
+    versionsOf: (source) =>
+      'runId' in source
+        ? versions('AND run_id = ?', checkedId('run id', source.runId))
+        : versions('AND source = ?', `models:/${checkedId('model id', source.modelId)}`),
     setModelReady: async (modelId) => {
       const { status } = model(modelId)
       if (status === 'READY') return

@@ -6,14 +6,17 @@ import type { ModelBundle } from '../mlflow/bundle.ts'
 import type { Client } from '../mlflow/client.ts'
 import type { Expiring } from '../mlflow/expiry.ts'
 import type { ModelFile } from '../mlflow/mlmodel.ts'
+import type { Registry } from '../mlflow/registry.ts'
 import type { Route } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
-import type { LoggedModel, Settings, Target, Tracking } from '../mlflow/types.ts'
+import type { LoggedModel, ModelVersion, RunStatus, Settings, Target, Tracking } from '../mlflow/types.ts'
 import type { MultipartCanary } from '../probes/multipart-canary.ts'
 import type { ProxyPlan } from '../probes/proxies.ts'
 import type { BodyLimit, Paced, Reach, Transfer } from '../probes/types.ts'
 import type { BucketSettings, ChecksumTry, Right } from '../stores/bucket.ts'
 import type { SignedFor, Store, StoredFile } from '../stores/store.ts'
+import type { Manifest } from '../transfer/manifest.ts'
+import type { Untold } from './side-by-side.ts'
 
 /** A file that is going to be uploaded. `path` is relative to the artifact root; `bytes` in bytes. */
 export interface PlannedFile {
@@ -191,11 +194,23 @@ export const orphanAge = need<number>()({
   scope: 'run',
   facts: {},
 })
+/**
+ * How far a look goes (`--depth`). `names`: which files there are; `sizes`: and their sizes in the listing; `structure`: and
+ * small reads of what each format keeps at its ends; `sample`: and that share of the files (0 to 1) read whole; `full`: all.
+ */
+export type Depth =
+  | { readonly kind: 'names' | 'sizes' | 'structure' | 'full' }
+  | { readonly kind: 'sample'; readonly share: number }
+export const depth = need<Depth>()({ name: 'depth', touches: 'nothing', scope: 'run', facts: {} })
 /** Uploads that were begun below the root and neither completed nor aborted, with what their parts tell. */
 export interface UnfinishedUploads {
   readonly uploads: readonly {
     readonly path: string
     readonly id: string
+    /** When it was begun, in milliseconds since the epoch by the store's clock. */
+    readonly initiated?: number
+    /** Who began it, in the store's words. */
+    readonly initiator?: string
     readonly parts?: number
     /** Bytes. */
     readonly stored?: number
@@ -211,7 +226,85 @@ export const unfinishedUploads = need<UnfinishedUploads>()({
   name: 'unfinishedUploads',
   touches: 'reads',
   scope: 'target',
-  facts: { unfinished: 'count' },
+  facts: { unfinished: 'count', unfinishedBytes: 'bytes' },
+})
+/** What a run says of itself and when it last showed life; times in milliseconds since the epoch. */
+export interface RunSigns {
+  readonly runId: string
+  readonly status: RunStatus
+  /** The newest of all times that are known: metrics, objects, parts, models, child runs. */
+  readonly lastSign?: number
+  /** What could not be dated, as a noun: "3 stored files". Absent where every time is known. */
+  readonly undated?: string
+}
+/** Not applicable to anything but a whole run. Of a run that has ended only its status is told. */
+export const runSigns = need<RunSigns>()({ name: 'runSigns', touches: 'reads', scope: 'target', facts: {} })
+/** What lies at the artifact root of a run or model, held against what the tracking store says was put there. */
+export interface ArtifactRoot {
+  readonly uri: string
+  readonly lifecycle: 'active' | 'deleted'
+  /** Why nothing can lie there: the bucket or folder is gone. */
+  readonly gone?: string
+  /** Why nobody can tell from here. */
+  readonly unseen?: string
+  /** Folders to which the run logged a model, and in which nothing is stored. */
+  readonly emptyModels: readonly string[]
+}
+export const artifactRoot = need<ArtifactRoot>()({
+  name: 'artifactRoot',
+  touches: 'reads',
+  scope: 'target',
+  facts: {},
+})
+/** The logged models that a run names as its outputs, and those of them that no longer exist. Not applicable to anything but a whole run. */
+export interface Outputs {
+  readonly named: readonly string[]
+  readonly missing: readonly string[]
+}
+export const outputs = need<Outputs>()({
+  name: 'outputs',
+  touches: 'reads',
+  scope: 'target',
+  facts: { modelOutputs: 'count' },
+})
+export const registry = need<Registry>()({ name: 'registry', touches: 'reads', scope: 'run', facts: {} })
+/** The registered versions that a target stands behind. */
+export interface Registrations {
+  readonly versions: readonly {
+    readonly version: ModelVersion
+    /** Below the target's root, where the version says so: empty for the root itself. */
+    readonly path?: string
+    /** Why its source is not there. */
+    readonly gone?: string
+  }[]
+}
+export const registrations = need<Registrations>()({
+  name: 'registrations',
+  touches: 'reads',
+  scope: 'target',
+  facts: { versions: 'count' },
+})
+/** Objects below an experiment's location that lie in no folder of a run or model, by top folder. */
+export interface Strays {
+  readonly folders: readonly {
+    /** Below the location; empty for what lies at its top. */
+    readonly folder: string
+    readonly objects: number
+    readonly bytes: number
+    /** One of them, by its path below the location. */
+    readonly example: string
+  }[]
+  /** Objects in folders beyond those that are told one by one. */
+  readonly more: number
+  /** Folders of which nobody was asked whether a run or model of that name exists. */
+  readonly unasked: number
+}
+/** Only of whole experiments, and only with `--stray`; not applicable otherwise. */
+export const strays = need<Strays>()({
+  name: 'strays',
+  touches: 'reads',
+  scope: 'target',
+  facts: { strayFolders: 'count', strayObjects: 'count' },
 })
 /** What the tracking server lets this login do; undefined where it cannot be told. */
 export interface Access {
@@ -295,4 +388,64 @@ export const leftovers = need<Leftovers>()({
   touches: 'writes',
   scope: 'target',
   facts: { removedCanaries: 'count' },
+})
+/** What an earlier upload or repair of this tool wrote down beside the files; not applicable where there is none. */
+export const manifest = need<Manifest>()({
+  name: 'manifest',
+  touches: 'reads',
+  scope: 'target',
+  facts: { manifestFiles: 'count' },
+})
+/** The format that a file's name promises: its title and the bytes of its smallest valid file. */
+export const formatNames = need<(path: string) => { readonly title: string; readonly least: number } | undefined>()({
+  name: 'formatNames',
+  touches: 'nothing',
+  scope: 'run',
+  facts: {},
+})
+/** What the format verifiers said of the stored files. */
+export interface Structures {
+  /** Files, reads and bytes that it took, and the files of which every byte was proved. */
+  readonly files: number
+  readonly reads: number
+  readonly bytes: number
+  readonly proved: number
+  readonly doubtful: readonly {
+    readonly path: string
+    /** Bytes. */
+    readonly size: number
+    readonly judgement: 'broken' | 'suspect'
+    readonly because: string
+    /** The format's title: "a safetensors file". */
+    readonly format?: string
+    /** Bytes that it would have at least were it whole. */
+    readonly expected?: number
+  }[]
+  /** Files that others cannot do without. Paths below the target's root, hostile until checked. */
+  readonly refers: readonly { readonly from: string; readonly path: string; readonly least?: number }[]
+  readonly untold: readonly Untold[]
+}
+export const structures = need<Structures>()({
+  name: 'structures',
+  touches: 'reads',
+  scope: 'target',
+  facts: { judgedFiles: 'count', structureReads: 'count', structureBytes: 'bytes' },
+})
+/** What comparing contents with the manifest or a local folder gave; not applicable where neither is there. */
+export interface Contents {
+  readonly equal: number
+  readonly different: readonly {
+    readonly path: string
+    readonly because: string
+    readonly with: 'folder' | 'manifest'
+    /** Milliseconds since the epoch, by the store's clock. */
+    readonly modified?: number
+  }[]
+  readonly untold: readonly Untold[]
+}
+export const contents = need<Contents>()({
+  name: 'contents',
+  touches: 'reads',
+  scope: 'target',
+  facts: { comparedFiles: 'count' },
 })

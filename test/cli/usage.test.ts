@@ -26,6 +26,7 @@ describe('wrong usage ends with 2 and one sentence', () => {
     ['two plans', ['check', '--size', '1', '--model', '.'], /mutually exclusive/],
     ['an unknown format', ['check', '--format', 'xml'], /xml/],
     ['a pattern that matches nothing', ['check', '--only', 'stroe/*'], /--only stroe/],
+    ['a depth that is none', ['scan', '.', '--depth', 'sample=0%'], /--depth sample=0%/],
     ['no target', ['scan'], /no target was given/],
     ['a target that is none', ['scan', 'bogus://x'], /bogus/],
     ['a tracking URI that is none', ['check', '--tracking-uri', 'http://'], /tracking URI/],

@@ -79,9 +79,9 @@ test('a client killed while it copies to a plain folder leaves the file cut shor
 test('a model in S3 is damaged where the driver says', async () => {
   const { seaweed, mlflowS3 } = shared()
   const env = { ...seaweed.env, MLFLOW_TRACKING_URI: mlflowS3.url }
-  const args = ['truncated-data', '--file', 'data.bin=300000', '--destination', mlflowS3.destination]
+  const args = ['truncated:artifacts/data.bin', '--file', 'data.bin=300000', '--destination', mlflowS3.destination]
   const damaged = eventsOf(await python('damage.py', { args, env })).at(-1)
-  expect(damaged).toMatchObject({ event: 'damaged', paths: ['artifacts/data.bin'], bytes_now: 150_000 })
+  expect(damaged).toMatchObject({ event: 'damaged', damage: 'truncated:artifacts/data.bin' })
   const Prefix = `mlflow/${String(damaged?.artifact_uri).replace('mlflow-artifacts:/', '')}/artifacts/`
   const { Contents = [] } = await s3Sdk(seaweed).send(new ListObjectsV2Command({ Bucket: mlflowS3.bucket, Prefix }))
   expect(Contents.map(({ Key, Size }) => [Key, Size])).toEqual([[`${Prefix}data.bin`, 150_000]])

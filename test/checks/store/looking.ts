@@ -35,7 +35,7 @@ export const look = async (
   const { signal } = new AbortController()
   const target = { name: location, kind: 'uri', artifactUri: location }
   const all = new Map(openers.map((one) => [one.need.name, one]))
-  const scope = new Scope<Needed>(all, { context, signal }, undefined, new Map([['target', target]]))
+  const scope = new Scope<Needed>(all, { context, signal }, undefined, new Map([['target', { value: target }]]))
   try {
     const outcome = await runChecks(
       {

@@ -64,14 +64,17 @@ def parser(description):
     return argparse.ArgumentParser(description=description)
 
 
+def experiment(given):
+    """The id of the experiment, which is made where it does not exist."""
+    found = mlflow.get_experiment_by_name(given.experiment)
+    if found:
+        return found.experiment_id
+    return mlflow.create_experiment(given.experiment, artifact_location=given.artifact_location)
+
+
 def log_model(given, before_upload=lambda facts: None):
     """Logs a pyfunc model with the real client; `before_upload` is called when its folder is whole and nothing is sent yet."""
-    experiment = mlflow.get_experiment_by_name(given.experiment)
-    experiment_id = (
-        experiment.experiment_id
-        if experiment
-        else mlflow.create_experiment(given.experiment, artifact_location=given.artifact_location)
-    )
+    experiment_id = experiment(given)
     sources = pathlib.Path(tempfile.mkdtemp(prefix="payload-"))
     artifacts = {pathlib.Path(path).name: path for path in given.artifact}
     for file in given.file or ([] if given.artifact else ["data.bin=2000000"]):

@@ -1,0 +1,111 @@
+/** What the format verifiers say of stored files. */
+import { crc32 } from 'node:zlib'
+import { ifTrouble, NotApplicable } from '../errors.ts'
+import type { Reference } from '../formats/format.ts'
+import type { Judged } from '../formats/index.ts'
+import { unsafeBecause } from '../stores/path.ts'
+import type { StoredFile } from '../stores/store.ts'
+import { hasDigest, ownFolder } from '../transfer/manifest.ts'
+import { bytes, count } from '../words.ts'
+import {
+  type Depth,
+  depth,
+  formatNames,
+  listing,
+  localTree,
+  manifest,
+  type Structures,
+  store,
+  structures,
+} from './declarations.ts'
+import type { Needed } from './needed.ts'
+import { type Opening, opener } from './opener.ts'
+import { sideBySide, tally } from './side-by-side.ts'
+
+export const formatNamesOpener = opener(formatNames, async () => {
+  const { formatOfName } = await import('../formats/index.ts')
+  return { value: (path: string) => formatOfName(path) }
+})
+
+/** True for the share of files that `sample` reads whole: the same ones each time, as long as they do not change. */
+const isSampled = ({ path, etag, size }: StoredFile, share: number): boolean =>
+  crc32(`${path}\n${etag ?? size}`) / 2 ** 32 < share
+
+/** Whether the whole of a file is read. */
+export const isReadWhole = (wanted: Depth, file: StoredFile): boolean =>
+  wanted.kind === 'full' || (wanted.kind === 'sample' && isSampled(file, wanted.share))
+
+/** Why no content is read at this depth; undefined where it is. */
+export const unread = ({ kind }: Depth): string | undefined =>
+  kind === 'names' || kind === 'sizes' ? `--depth ${kind} reads no file` : undefined
+
+/** References of one file that are followed: the weights of the largest models lie in a few hundred shards. */
+const mostReferences = 10_000
+
+/** The path below the target's root that a file refers to. */
+const pathOf = (from: string, { path }: Reference): string =>
+  `${from.slice(0, from.lastIndexOf('/') + 1)}${path.replace(/^(\.\/)+/, '')}`
+
+export const structuresOpener = opener(structures, async ({ open, signal, progress }: Opening<Needed>) => {
+  const wanted = await open(depth)
+  const why = unread(wanted)
+  if (why !== undefined) throw new NotApplicable(why)
+  const { judge } = await import('../formats/index.ts')
+  const opened = await open(store)
+  const { files } = await open(listing)
+  const [known, tree] = [await open(manifest).catch(ifTrouble), await open(localTree).catch(ifTrouble)]
+  // What a checksum proves is read there, once.
+  const provedElsewhere = ({ path, size }: StoredFile): boolean =>
+    hasDigest(known?.files.get(path)) || tree?.files.get(path)?.bytes === size
+
+  const counts = { files: 0, reads: 0, bytes: 0, proved: 0 }
+  const doubtful: Structures['doubtful'][number][] = []
+  const refers: Structures['refers'][number][] = []
+  const untold = tally()
+  const note = ({ path, size }: StoredFile, judged: Judged, whole: boolean) => {
+    const { judgement, format, because, expected } = judged
+    counts.reads += judged.spent.reads
+    if (judgement === 'broken' || judgement === 'suspect') {
+      doubtful.push({
+        path,
+        size,
+        judgement,
+        because,
+        ...(format === undefined ? {} : { format: format.title }),
+        ...(expected === undefined ? {} : { expected }),
+      })
+    } else if (judgement === 'unknown')
+      untold.add(path, format === undefined ? because : `${format.title}: ${because}`, false)
+    else if (whole && judgement === 'complete') counts.proved += 1
+    for (const reference of (judged.refers ?? []).slice(0, mostReferences)) {
+      const to = pathOf(path, reference)
+      const unsafe = unsafeBecause(to)
+      if (unsafe === undefined) refers.push({ ...reference, from: path, path: to })
+      else untold.add(path, `it names a file that is not followed: ${unsafe}`, false)
+    }
+  }
+  const tell = () => progress(`${counts.files} of ${count(files.size, 'file')} judged, ${bytes(counts.bytes)} read`)
+  await sideBySide(files.values(), untold, signal, async (file) => {
+    const { path, size } = file
+    counts.files += 1
+    tell()
+    // An empty file is judged by its name alone, by a check of its own.
+    if (size === 0 || path.startsWith(ownFolder)) return
+    const unsafe = unsafeBecause(path)
+    if (unsafe !== undefined) return untold.add(path, `its name cannot be used: ${unsafe}`, true)
+    const whole = isReadWhole(wanted, file)
+    const read = async (at: number, length: number) => {
+      const got = await opened.read(path, at, length, signal)
+      counts.bytes += got.length
+      tell()
+      return got
+    }
+    note(file, await judge({ size, read }, path, { prove: whole && !provedElsewhere(file) }), whole)
+  })
+  const byPath = (a: { readonly path: string }, b: { readonly path: string }) => (a.path < b.path ? -1 : 1)
+  const value: Structures = { ...counts, doubtful: doubtful.sort(byPath), refers, untold: untold.all }
+  return {
+    value,
+    facts: { judgedFiles: counts.files, structureReads: counts.reads, structureBytes: counts.bytes },
+  }
+})

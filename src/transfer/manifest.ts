@@ -1,0 +1,74 @@
+import { Trouble } from '../errors.ts'
+
+/** What an upload or a repair of this tool wrote down after it had verified every file: sizes and checksums, by path below the artifact root. */
+export interface Manifest {
+  /** Milliseconds since the epoch, by the clock of the machine that wrote it. */
+  readonly writtenAt: number
+  readonly files: ReadonlyMap<string, ManifestFile>
+  /** Why what is stored under the manifest's name cannot be used; `files` is empty then. */
+  readonly malformed?: string
+}
+
+export interface ManifestFile {
+  /** Bytes. */
+  readonly size: number
+  /** CRC32 (ISO-HDLC, as `zlib.crc32`) of the whole file. */
+  readonly crc32?: number
+  /** Lower-case hex. */
+  readonly sha256?: string
+}
+
+/** Whether the manifest holds a checksum of the file. */
+export const hasDigest = (file: ManifestFile | undefined): file is ManifestFile =>
+  file !== undefined && (file.sha256 !== undefined || file.crc32 !== undefined)
+
+/** All that this tool ever stores beside a user's files lies below this folder. */
+export const ownFolder = '.mlflow-doctor/'
+export const manifestPath = `${ownFolder}manifest.json`
+
+/** Bytes; 100,000 files with SHA-256 take some 16 MB. */
+export const largestManifest = 64 * 1024 ** 2
+const version = 1
+
+const malformed = (why: string): Trouble =>
+  new Trouble({
+    kind: 'unexpected-answer',
+    what: `cannot use ${manifestPath}`,
+    why,
+    todo: 'Repair the target again to have it written anew',
+  })
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const fileOf = (value: unknown): ManifestFile | undefined => {
+  if (!isObject(value)) return undefined
+  const { size, crc32, sha256 } = value
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) return undefined
+  return {
+    size,
+    ...(typeof crc32 === 'string' && /^[0-9a-f]{8}$/.test(crc32) ? { crc32: Number.parseInt(crc32, 16) } : {}),
+    ...(typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256) ? { sha256 } : {}),
+  }
+}
+
+/** The text is as hostile as any other file of the store. @throws Trouble `unexpected-answer` where it is no manifest of a version that this tool knows */
+export const parseManifest = (text: string): Manifest => {
+  let root: unknown
+  try {
+    root = JSON.parse(text)
+  } catch {
+    throw malformed('it is not JSON, so it is damaged')
+  }
+  if (!isObject(root) || !isObject(root.files)) throw malformed('it lists no files')
+  if (root.version !== version) throw malformed(`its version is not ${version}, the one that this tool knows`)
+  const writtenAt = typeof root.writtenAt === 'string' ? Date.parse(root.writtenAt) : Number.NaN
+  if (Number.isNaN(writtenAt)) throw malformed('it does not say when it was written')
+  const files = new Map<string, ManifestFile>()
+  for (const [path, entry] of Object.entries(root.files)) {
+    const file = fileOf(entry)
+    if (file === undefined) throw malformed(`its entry for ${JSON.stringify(path.slice(0, 200))} has no size`)
+    files.set(path, file)
+  }
+  return { writtenAt, files }
+}
