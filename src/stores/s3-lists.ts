@@ -51,9 +51,6 @@ export const endless = (what: string): Trouble =>
     todo: 'Look with the tools of the store itself',
   })
 
-/** The most that one page of uploads holds (docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html). */
-const mostUploads = 1000
-
 export interface ListedUpload {
   readonly key: string
   readonly id: string
@@ -67,15 +64,15 @@ interface Markers {
 
 /**
  * Multipart uploads whose key begins with `prefix`, each once. Copes with what was seen in the field: SeaweedFS pages by
- * upload id alone and in no order of keys; versitygw refuses the upload id as a marker, so that the key alone has to do
- * and the rest of that key's uploads are asked for by themselves.
+ * upload id alone and in no order of keys; versitygw refuses the upload id as a marker beside its own key, so that the key
+ * alone has to do and the rest of that key's uploads are asked for by themselves.
  */
 export async function* listUploads(calls: S3Calls, prefix: string, signal?: AbortSignal): AsyncIterable<ListedUpload> {
   const what = `cannot list the unfinished uploads of ${calls.uriOf(prefix)}`
-  const page = (markers: Markers, within: string, pageSize = calls.pageSize) => {
+  const page = (markers: Markers, within: string) => {
     const command = new ListMultipartUploadsCommand({
       ...calls.bucket,
-      ...(pageSize === undefined ? {} : { MaxUploads: pageSize }),
+      ...(calls.pageSize === undefined ? {} : { MaxUploads: calls.pageSize }),
       ...(within === '' ? {} : { Prefix: within }),
       EncodingType: 'url',
       ...markers,
@@ -94,9 +91,26 @@ export async function* listUploads(calls: S3Calls, prefix: string, signal?: Abor
       return [{ key, id, upload }]
     })
 
-  let markers: Markers = {}
   const been = new Set<string>()
-  for (;;) {
+  const onward = (markers: Markers): Markers => {
+    const at = JSON.stringify(markers)
+    if (at === '{}' || been.has(at)) throw endless(what)
+    been.add(at)
+    return markers
+  }
+  /** versitygw looks for the upload id below the first key after the key marker: whatever sorts just before a key leads to it. */
+  const ofKey = async function* (key: string): AsyncIterable<ListedUpload> {
+    for (let markers: Markers = {}; ; ) {
+      const got = await page(markers, key)
+      yield* fresh(got.Uploads ?? [], got.EncodingType)
+      // Other keys that begin with this one have their turn in the list of all.
+      if (got.IsTruncated !== true || decoded(got.NextKeyMarker ?? '', got.EncodingType) !== key) return
+      if (key.length === 1) throw endless(what)
+      markers = onward({ KeyMarker: key.slice(0, -1), UploadIdMarker: got.NextUploadIdMarker ?? '' })
+    }
+  }
+
+  for (let markers: Markers = {}; ; ) {
     let got: Awaited<ReturnType<typeof page>>
     try {
       got = await page(markers, prefix)
@@ -104,19 +118,14 @@ export async function* listUploads(calls: S3Calls, prefix: string, signal?: Abor
       const { KeyMarker, UploadIdMarker } = markers
       const status = error instanceof Trouble ? error.status : undefined
       if (status !== 400 || UploadIdMarker === undefined || KeyMarker === undefined) throw error
-      const sameKey = await page({}, KeyMarker, mostUploads)
-      if (sameKey.IsTruncated === true) throw endless(what)
-      yield* fresh(sameKey.Uploads ?? [], sameKey.EncodingType)
+      yield* ofKey(KeyMarker)
       got = await page({ KeyMarker }, prefix)
     }
     yield* fresh(got.Uploads ?? [], got.EncodingType)
     if (got.IsTruncated !== true) return
     const key = decoded(got.NextKeyMarker ?? '', got.EncodingType)
     const id = got.NextUploadIdMarker ?? ''
-    markers = { ...(key === '' ? {} : { KeyMarker: key }), ...(id === '' ? {} : { UploadIdMarker: id }) }
-    const at = JSON.stringify(markers)
-    if (at === '{}' || been.has(at)) throw endless(what)
-    been.add(at)
+    markers = onward({ ...(key === '' ? {} : { KeyMarker: key }), ...(id === '' ? {} : { UploadIdMarker: id }) })
   }
 }
 

@@ -26,6 +26,9 @@ const amazonLimits: UploadLimits = { minPart: 5 * MiB, maxPart: 5 * GiB, maxPart
 /** Other servers state AWS's former limit of 5 TiB. */
 const otherLimits: UploadLimits = { ...amazonLimits, maxObject: 5 * 1024 * GiB }
 
+/** Stores that list every upload below a prefix, by what they call themselves (measured with SeaweedFS 4.48 and versitygw 1.8.0). */
+const listsAll = /^(?:seaweedfs|versitygw)\b/i
+
 export interface S3Root {
   readonly bucket: string
   /** Without slashes at its ends; may be empty. */
@@ -162,6 +165,13 @@ export const s3Store = (
           ...(initiator === undefined ? {} : { initiator }),
         }
       }
+    },
+
+    listsUploads() {
+      if (connection.amazon) return 'all'
+      const software = connection.software() ?? ''
+      if (/^minio\b/i.test(software)) return 'by-key'
+      return listsAll.test(software) ? 'all' : 'unknown'
     },
 
     abort: (upload, signal) => abortS3Upload(calls, keyOf(upload.path), upload.id, signal),
