@@ -84,6 +84,9 @@ const unreadable = (error: unknown): { readonly because: string; readonly unexpe
   return { because: error.why, unexpected: error.kind === 'denied' }
 }
 
+/** More files than this that nothing shows to be whole say nothing about any one of them. */
+const mostUnproved = 100
+
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/') + 1)
 
 export const structuresOpener = opener(structures, async ({ open, signal, progress }: Opening<Needed>) => {
@@ -103,6 +106,10 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
   const doubtful: Structures['doubtful'][number][] = []
   const refers: Structures['refers'][number][] = []
   const untold = new Map<string, { because: string; unexpected: boolean; files: number; first: string }>()
+  const unproved: string[] = []
+  const leaveOpen = (path: string) => {
+    if (unproved.length <= mostUnproved) unproved.push(path)
+  }
   const cannotTell = ({ path }: StoredFile, because: string, unexpected: boolean) => {
     const before = untold.get(because)
     if (before === undefined) untold.set(because, { because, unexpected, files: 1, first: path })
@@ -112,6 +119,7 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
     const { judgement, format, because, expected } = judged
     counts.reads += judged.spent.reads
     counts.bytes += judged.spent.bytes
+    if (judgement !== 'complete') leaveOpen(file.path)
     if (judgement === 'broken' || judgement === 'suspect') {
       doubtful.push({
         path: file.path,
@@ -133,20 +141,31 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
     counts.files += 1
     progress(`${counts.files} of ${files.size} files, ${counts.bytes} of ${total} bytes read`)
     // An empty file is judged by its name alone, by a check of its own.
-    if (file.size === 0 || file.path.startsWith(ownFolder)) return
+    if (file.path.startsWith(ownFolder)) return
+    if (file.size === 0) return leaveOpen(file.path)
     const unsafe = unsafeBecause(file.path)
-    if (unsafe !== undefined) return cannotTell(file, `its name cannot be used: ${unsafe}`, true)
+    if (unsafe !== undefined) {
+      leaveOpen(file.path)
+      return cannotTell(file, `its name cannot be used: ${unsafe}`, true)
+    }
     const whole = isReadWhole(wanted, file)
     const source = { size: file.size, read: (at: number, length: number) => opened.read(file.path, at, length, signal) }
     try {
       note(file, await judge(source, file.path, { prove: whole && !provedElsewhere(file) }), whole)
     } catch (error) {
       const { because, unexpected } = unreadable(error)
+      leaveOpen(file.path)
       cannotTell(file, because, unexpected)
     }
   })
   const byPath = (a: { readonly path: string }, b: { readonly path: string }) => (a.path < b.path ? -1 : 1)
-  const value: Structures = { ...counts, doubtful: doubtful.sort(byPath), refers, untold: [...untold.values()] }
+  const value: Structures = {
+    ...counts,
+    doubtful: doubtful.sort(byPath),
+    refers,
+    untold: [...untold.values()],
+    ...(unproved.length > mostUnproved ? {} : { unproved: unproved.sort() }),
+  }
   return {
     value,
     facts: { judgedFiles: counts.files, structureReads: counts.reads, structureBytes: counts.bytes },
