@@ -1,7 +1,11 @@
 /** Which verifier judges a file: by content first, by name second. The only place to register a format. */
+import { arrow } from './arrow.ts'
+import { arrowStream } from './arrow-stream.ts'
 import { isZero } from './bytes.ts'
 import { bzip2 } from './bzip2.ts'
+import { catboost } from './catboost.ts'
 import { coreml } from './coreml.ts'
+import { feather } from './feather.ts'
 import {
   broken,
   CutShort,
@@ -19,6 +23,7 @@ import { gzip } from './gzip.ts'
 import { hdf5 } from './hdf5.ts'
 import { jpeg } from './jpeg.ts'
 import { json, jsonLines } from './json.ts'
+import { lightgbm } from './lightgbm.ts'
 import { lz4 } from './lz4.ts'
 import { lzma } from './lzma.ts'
 import { msgpack } from './msgpack.ts'
@@ -33,6 +38,7 @@ import { shardIndex } from './shard-index.ts'
 import { sqlite } from './sqlite.ts'
 import { tar } from './tar.ts'
 import { tensorBundle } from './tensor-bundle.ts'
+import { ubjson } from './ubjson.ts'
 import { webp } from './webp.ts'
 import { xz } from './xz.ts'
 import { zeroTail } from './zeros.ts'
@@ -43,9 +49,15 @@ import { zstd } from './zstd.ts'
 /** In the order in which they are asked whether they recognise a file: those with the most telling mark first. */
 export const formats: readonly Format[] = [
   parquet,
+  arrow,
+  feather,
   png,
   jpeg,
   webp,
+  catboost,
+  lightgbm,
+  ubjson,
+  arrowStream,
   json,
   jsonLines,
   zip,
