@@ -1,6 +1,8 @@
 /** Which verifier judges a file: by content first, by name second. The only place to register a format. */
 import { arrow } from './arrow.ts'
 import { arrowStream } from './arrow-stream.ts'
+
+import { blobWeights } from './blob-weights.ts'
 import { isZero } from './bytes.ts'
 import { bzip2 } from './bzip2.ts'
 import { catboost } from './catboost.ts'
@@ -27,9 +29,11 @@ import { lightgbm } from './lightgbm.ts'
 import { lz4 } from './lz4.ts'
 import { lzma } from './lzma.ts'
 import { msgpack } from './msgpack.ts'
+import { npy } from './npy.ts'
 import { onnx } from './onnx.ts'
 import { parquet } from './parquet.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
+import { pickle } from './pickle.ts'
 import { png } from './png.ts'
 import { safetensors } from './safetensors.ts'
 import { savedModel } from './saved-model.ts'
@@ -38,6 +42,8 @@ import { shardIndex } from './shard-index.ts'
 import { sqlite } from './sqlite.ts'
 import { tar } from './tar.ts'
 import { tensorBundle } from './tensor-bundle.ts'
+import { tflite } from './tflite.ts'
+import { torchLegacy } from './torch-legacy.ts'
 import { ubjson } from './ubjson.ts'
 import { webp } from './webp.ts'
 import { xz } from './xz.ts'
@@ -48,6 +54,13 @@ import { zstd } from './zstd.ts'
 
 /** In the order in which they are asked whether they recognise a file: those with the most telling mark first. */
 export const formats: readonly Format[] = [
+  hdf5,
+  sqlite,
+  gguf,
+  tflite,
+  blobWeights,
+  safetensors,
+  tensorBundle,
   parquet,
   arrow,
   feather,
@@ -69,17 +82,15 @@ export const formats: readonly Format[] = [
   tar,
   lzma,
   zlib,
-  hdf5,
-  sqlite,
-  gguf,
-  safetensors,
-  tensorBundle,
   sentencepiece,
   savedModel,
   onnx,
   coreml,
   msgpack,
   shardIndex,
+  npy,
+  torchLegacy,
+  pickle,
 ]
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
