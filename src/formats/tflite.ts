@@ -1,6 +1,6 @@
 import { againstSize } from './against-size.ts'
 import { hasAt, u16le, u32le, u64le } from './bytes.ts'
-import { CutShort, type Format, type Peek, type Verdict } from './format.ts'
+import { CutShort, type Format, type Peek, unknown, type Verdict } from './format.ts'
 import { type Field, type Message, schema } from './tflite-schema.ts'
 
 /** A piece that is read at once, and how many are read beside head and tail: tables are small, and lie together. */
@@ -122,7 +122,10 @@ class Walk {
   }
 }
 
+const recognises = (head: Uint8Array): boolean => hasAt(head, 4, 'TFL3')
+
 const judge = async (file: Peek): Promise<Verdict> => {
+  if (!recognises(file.head)) return unknown('the mark of TensorFlow Lite is not there')
   const walk = new Walk(file)
   await walk.all()
   if (walk.reach > file.size) throw new CutShort(walk.reach)
@@ -135,6 +138,6 @@ export const tflite: Format = {
   title: 'a TensorFlow Lite model',
   names: ['.tflite'],
   least: 16,
-  recognises: (head) => hasAt(head, 4, 'TFL3'),
+  recognises,
   judge,
 }
