@@ -6,6 +6,7 @@ import type { Needed } from '../needs/needed.ts'
 import { settingsOf } from '../needs/openers.ts'
 import { type Sweep, sweepAll, sweepExperiment } from '../sweep/experiment.ts'
 import { openMeter } from '../sweep/meter.ts'
+import { lookInSections } from '../sweep/target.ts'
 import type { CommandContext, CommonOptions } from './command.ts'
 import { defineCommand } from './command.ts'
 import { depthOption, parseDepth } from './depth.ts'
@@ -134,6 +135,11 @@ export default defineCommand<Arguments>({
         }
         for await (const target of targetsOf(spec, session, signal)) {
           if (signal.aborted) break
+          // What is compared with a local folder is compared as a whole: what the store lacks is missing once.
+          if (target.kind === 'uri' && args.against === undefined) {
+            await lookInSections(target, { session, signal, meter })
+            continue
+          }
           const look = await session.look(target)
           try {
             await session.keep(look)

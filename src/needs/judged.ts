@@ -93,7 +93,7 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
   }
   const { judge } = await import('../formats/index.ts')
   const opened = await open(store)
-  const { files, bytes: total } = await open(listing)
+  const { files, bytes: total, partial } = await open(listing)
   const [known, tree] = [await open(manifest).catch(ifTrouble), await open(localTree).catch(ifTrouble)]
   // What a checksum proves is read there, once.
   const provedElsewhere = (file: StoredFile): boolean =>
@@ -146,12 +146,35 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
     }
   })
   const byPath = (a: { readonly path: string }, b: { readonly path: string }) => (a.path < b.path ? -1 : 1)
-  const value: Structures = { ...counts, doubtful: doubtful.sort(byPath), refers, untold: [...untold.values()] }
+  const value: Structures = {
+    ...counts,
+    doubtful: doubtful.sort(byPath),
+    refers: partial ? await notElsewhere(refers, files, opened, signal) : refers,
+    untold: [...untold.values()],
+  }
   return {
     value,
     facts: { judgedFiles: counts.files, structureReads: counts.reads, structureBytes: counts.bytes },
   }
 })
+
+/** Of what files in one section of a listing refer to, that which another section holds is left out. */
+const notElsewhere = async (
+  refers: Structures['refers'],
+  files: ReadonlyMap<string, StoredFile>,
+  from: Store,
+  signal: AbortSignal,
+): Promise<Structures['refers']> => {
+  const isThere = async (path: string): Promise<boolean> => {
+    if (unsafeBecause(path) !== undefined) return false
+    if ((await from.stat(path, signal)) !== undefined) return true
+    for await (const _ of from.list({ prefix: path, signal })) return true
+    return false
+  }
+  const left: Structures['refers'][number][] = []
+  for (const each of refers) if (files.has(each.path) || !(await isThere(each.path))) left.push(each)
+  return left
+}
 
 const hasDigest = (file: ManifestFile | undefined): file is ManifestFile =>
   file !== undefined && (file.sha256 !== undefined || file.crc32 !== undefined)
