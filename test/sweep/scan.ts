@@ -11,6 +11,8 @@ import { coveredBy, openSession } from '../../src/commands/session.ts'
 import { writeTrackingStore } from '../../src/demo/tracking-store.ts'
 import type { CheckReport, Covered } from '../../src/report.ts'
 import { openMeter } from '../../src/sweep/meter.ts'
+import { noState } from '../../src/sweep/state.ts'
+import { keeper } from '../../src/sweep/sweep.ts'
 import { lookInSections } from '../../src/sweep/target.ts'
 
 export interface Place {
@@ -126,7 +128,11 @@ export const inSections = async (
   const needed = neededFor(common, context, { localDir: undefined, olderThan: '24h', depth: parseDepth(args.depth) })
   const session = openSession('scan', needed, common, context)
   const target = { name: dir, kind: 'uri', artifactUri: pathToFileURL(dir).href } as const
-  await lookInSections(target, { session, signal: context.signal, meter: openMeter(() => {}) }, size)
+  const state = noState(undefined)
+  const { signal } = context
+  const keep = keeper(session, signal, state, async () => {})
+  const looking = { session, signal, meter: openMeter(() => {}), state, since: undefined, keep }
+  await lookInSections(target, looking, size)
   await session.close()
   return scanned(session.results.checks, coveredBy(session, []))
 }
