@@ -54,7 +54,8 @@ export const sweepExperiment = async (experiment: Experiment, sweep: Sweep): Pro
   const visit: Visit = async (owner, place) => {
     const at = targetOf(owner)
     if (state.has(at.name)) return
-    if (since && !since.changed(owner, place?.listed?.files)) {
+    const changed = since?.changed(owner, place?.listed?.files) ?? true
+    if (!changed && !(place && (await holdsAny(place.store, signal)))) {
       leftOut += 1
       return
     }
@@ -150,6 +151,7 @@ const restOf = (shared: SharedStore, placed: Owners['placed'], inner: ReadonlySe
     },
   })
 
+/** Whether an upload was begun there and not ended. */
 const holdsAny = async (rest: Store, signal: AbortSignal): Promise<boolean> => {
   try {
     for await (const _ of rest.unfinished({ signal })) return true

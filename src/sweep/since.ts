@@ -29,7 +29,10 @@ export const parseSince = (text: string, now: number, last: () => number | undef
 
 export interface Since {
   readonly from: number
-  /** Whether the run or model, or one of its objects, changed since; where nothing tells, it counts as changed. */
+  /**
+   * Whether the run or model, or one of its objects, changed since. What is not settled, such as a run that did not end or a
+   * model that is not READY, counts as changed: with time alone it becomes abandoned. So does what nothing tells of.
+   */
   changed(owner: Owner, files?: ReadonlyMap<string, StoredFile>): boolean
   changedFiles(files: ReadonlyMap<string, StoredFile>): boolean
 }
@@ -37,19 +40,17 @@ export interface Since {
 export const sinceOf = (from: number): Since => {
   const edge = from - slack
   const newer = (time: number | undefined): boolean => time !== undefined && time >= edge
-  const changedFiles = (files: ReadonlyMap<string, StoredFile>, unknown: boolean): boolean =>
-    [...files.values()].some(({ modified }) => (modified === undefined ? unknown : newer(modified)))
   return {
     from,
-    changed(owner, files) {
-      const times =
-        'run' in owner ? [owner.run.startedAt, owner.run.endedAt] : [owner.model.createdAt, owner.model.updatedAt]
-      if (times.some(newer)) return true
-      // A run that did not end may have logged something at any time, and so may one of which no time is known.
-      const tells = times.some((time) => time !== undefined) && ('model' in owner || owner.run.endedAt !== undefined)
-      return files === undefined ? !tells : changedFiles(files, !tells)
+    changed(owner, files = new Map()) {
+      const [times, settled] =
+        'run' in owner
+          ? [[owner.run.startedAt, owner.run.endedAt], owner.run.endedAt !== undefined]
+          : [[owner.model.createdAt, owner.model.updatedAt], owner.model.status === 'READY']
+      if (!settled || times.some(newer) || times.every((time) => time === undefined)) return true
+      return [...files.values()].some(({ modified }) => newer(modified))
     },
-    changedFiles: (files) => changedFiles(files, true),
+    changedFiles: (files) => [...files.values()].some(({ modified }) => modified === undefined || newer(modified)),
   }
 }
 

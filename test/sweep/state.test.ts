@@ -128,14 +128,19 @@ describe('--since', () => {
     expect(left(ran)).toMatchObject([{ at: 'experiments:/1', more: 1, unexpected: false }])
   })
 
-  test('a run that did not end is looked at, unless its objects tell that nothing came', async () => {
-    at.run(id(1), { changed: hours(100) })
+  test('what may have become abandoned by time alone is looked at', async () => {
+    for (const n of [1, 2, 3, 4]) at.run(id(n), { changed: hours(100) })
+    at.model(`m-${id(1)}`)
+    at.model(`m-${id(2)}`)
     const db = new DatabaseSync(at.db)
-    db.exec("UPDATE runs SET end_time = NULL, status = 'RUNNING'")
+    db.exec(`UPDATE runs SET end_time = NULL, status = 'RUNNING' WHERE run_uuid = '${id(1)}'`)
+    db.exec(`UPDATE logged_models SET creation_timestamp_ms = 1, last_updated_timestamp_ms = 1`)
+    db.exec(`UPDATE logged_models SET status = 1 WHERE model_id = 'm-${id(1)}'`)
     db.close()
-    expect((await scan(at, { all: true, since: '1d' })).covered.targets).toBe(0)
-    await at.put({ [`1/${id(1)}/artifacts/new`]: 'x' })
-    expect((await scan(at, { all: true, since: '1d' })).covered.targets).toBe(1)
+    await at.put({ [`1/${id(2)}/artifacts/.artifact.uploading.k2v9`]: 'x' })
+    const ran = await scan(at, { all: true, since: '1d' })
+    expect(ran.covered).toMatchObject({ targets: 3, active: [{ at: `runs:/${id(2)}/.artifact.uploading.k2v9` }] })
+    expect(left(ran)).toMatchObject([{ more: 2 }])
   })
 
   test('last: all at first, then only what came since that scan began', async () => {
