@@ -35,6 +35,7 @@ import { msgpack } from './msgpack.ts'
 import { npy } from './npy.ts'
 import { ocdbt } from './ocdbt.ts'
 import { onnx } from './onnx.ts'
+import { packageManifest } from './package-manifest.ts'
 import { parquet } from './parquet.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
 import { pickle } from './pickle.ts'
@@ -78,6 +79,7 @@ export const formats: readonly Format[] = [
   arrowStream,
   json,
   jsonLines,
+  packageManifest,
   zip,
   xz,
   gzip,
