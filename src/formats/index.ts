@@ -1,7 +1,6 @@
 /** Which verifier judges a file: by content first, by name second. The only place to register a format. */
 import { arrow } from './arrow.ts'
 import { arrowStream } from './arrow-stream.ts'
-
 import { blobWeights } from './blob-weights.ts'
 import { isZero } from './bytes.ts'
 import { bzip2 } from './bzip2.ts'
@@ -74,12 +73,15 @@ export const formats: readonly Format[] = [
   json,
   jsonLines,
   zip,
+  npy,
+  torchLegacy,
   xz,
   gzip,
   bzip2,
   zstd,
   lz4,
   tar,
+  pickle,
   lzma,
   zlib,
   sentencepiece,
@@ -88,9 +90,6 @@ export const formats: readonly Format[] = [
   coreml,
   msgpack,
   shardIndex,
-  npy,
-  torchLegacy,
-  pickle,
 ]
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
