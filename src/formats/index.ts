@@ -6,6 +6,8 @@ import { isZero } from './bytes.ts'
 import { bzip2 } from './bzip2.ts'
 import { catboost } from './catboost.ts'
 import { coreml } from './coreml.ts'
+import { crfsuite } from './crfsuite.ts'
+import { fasttext } from './fasttext.ts'
 import { feather } from './feather.ts'
 import {
   broken,
@@ -19,6 +21,7 @@ import {
   unknown,
   type Verdict,
 } from './format.ts'
+import { ggml } from './ggml.ts'
 import { gguf } from './gguf.ts'
 import { gzip } from './gzip.ts'
 import { hdf5 } from './hdf5.ts'
@@ -29,6 +32,7 @@ import { lz4 } from './lz4.ts'
 import { lzma } from './lzma.ts'
 import { msgpack } from './msgpack.ts'
 import { npy } from './npy.ts'
+import { ocdbt } from './ocdbt.ts'
 import { onnx } from './onnx.ts'
 import { parquet } from './parquet.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
@@ -58,6 +62,7 @@ export const formats: readonly Format[] = [
   gguf,
   tflite,
   blobWeights,
+  ocdbt,
   safetensors,
   tensorBundle,
   parquet,
@@ -84,6 +89,9 @@ export const formats: readonly Format[] = [
   pickle,
   lzma,
   zlib,
+  crfsuite,
+  fasttext,
+  ggml,
   sentencepiece,
   savedModel,
   onnx,

@@ -421,6 +421,8 @@ export interface Structures {
     /** Bytes that it would have at least were it whole. */
     readonly expected?: number
   }[]
+  /** Files that nothing shows to be whole, whether or not anything speaks against them; absent where they are more than a few. */
+  readonly unproved?: readonly string[]
   /** Files that others cannot do without. Paths below the target's root, hostile until checked. */
   readonly refers: readonly { readonly from: string; readonly path: string; readonly least?: number }[]
   readonly untold: readonly Untold[]
