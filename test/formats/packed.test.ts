@@ -123,3 +123,26 @@ test('the end of an lz4 file that is too large to be hopped over', async () => {
   expect(await judged(large.subarray(0, -1), 'a.lz4')).toMatchObject({ judgement: 'broken' })
   expect(await judged(large.subarray(0, 2_200_000), 'a.lz4')).toMatchObject({ judgement: 'broken' })
 })
+
+test('another file under such a name is unknown, read in part or as a whole', async () => {
+  for (const bytes of [joined('ZF0x25 as old versions of joblib wrote'), noise(300_000)]) {
+    for (const name of [
+      'a.gz',
+      'a.z',
+      'a.xz',
+      'a.bz2',
+      'a.zst',
+      'a.lz4',
+      'a.lzma',
+      'a.tar',
+      'a.zip',
+      'a.npy',
+      'a.pt',
+      'a.pkl',
+    ]) {
+      for (const prove of [false, true]) {
+        expect((await judged(bytes, name, { prove })).judgement, name).toBe('unknown')
+      }
+    }
+  }
+})
