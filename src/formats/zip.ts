@@ -1,16 +1,6 @@
 import { crc32, createInflateRaw } from 'node:zlib'
 import { hasAt, u16le } from './bytes.ts'
-import {
-  broken,
-  complete,
-  ended,
-  type Format,
-  OutOfReads,
-  type Peek,
-  suspect,
-  unknown,
-  type Verdict,
-} from './format.ts'
+import { broken, complete, ended, type Format, type Peek, suspect, unknown, type Verdict } from './format.ts'
 import { piecesOf, unpack } from './unpack.ts'
 import { entriesOf, findEnd, localBytes, localMark, type ZipEnd, type ZipEntry } from './zip-directory.ts'
 
