@@ -129,7 +129,7 @@ const prove = async (file: Peek): Promise<Verdict> => {
 export const zip: Format = {
   id: 'zip',
   title: 'a zip archive',
-  names: ['.zip', '.npz', '.keras', '.skops', '.mar', '.mojo', '.ptl', '.jar', '.whl', '.egg'],
+  names: ['.zip', '.npz', '.keras', '.skops', '.mar', '.mojo', '.ptl', '.pt2', '.jar', '.whl', '.egg'],
   least: 22,
   recognises: (head) => beginsAsZip(head) || hasAt(head, 0, 'PK\x05\x06'),
   judge,
