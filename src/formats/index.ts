@@ -1,7 +1,6 @@
 /** Which verifier judges a file: by content first, by name second. The only place to register a format. */
 import { arrow } from './arrow.ts'
 import { arrowStream } from './arrow-stream.ts'
-
 import { blobWeights } from './blob-weights.ts'
 import { isZero } from './bytes.ts'
 import { bzip2 } from './bzip2.ts'
@@ -81,12 +80,15 @@ export const formats: readonly Format[] = [
   jsonLines,
   packageManifest,
   zip,
+  npy,
+  torchLegacy,
   xz,
   gzip,
   bzip2,
   zstd,
   lz4,
   tar,
+  pickle,
   lzma,
   zlib,
   crfsuite,
@@ -98,9 +100,6 @@ export const formats: readonly Format[] = [
   coreml,
   msgpack,
   shardIndex,
-  npy,
-  torchLegacy,
-  pickle,
 ]
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
