@@ -7,9 +7,9 @@ import { isZero } from './bytes.ts'
 import { bzip2 } from './bzip2.ts'
 import { catboost } from './catboost.ts'
 import { coreml } from './coreml.ts'
-import { feather } from './feather.ts'
 import { crfsuite } from './crfsuite.ts'
 import { fasttext } from './fasttext.ts'
+import { feather } from './feather.ts'
 import {
   broken,
   CutShort,
