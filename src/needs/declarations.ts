@@ -43,6 +43,8 @@ export interface PlacedModel {
 export interface Listing {
   readonly files: ReadonlyMap<string, StoredFile>
   readonly bytes: number
+  /** One section of many of a huge root, cut where no MLmodel and no manifest speaks of files on both sides. */
+  readonly partial?: boolean
 }
 
 export interface PlannedUpload {

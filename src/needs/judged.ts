@@ -4,7 +4,7 @@ import { ifTrouble, NotApplicable } from '../errors.ts'
 import type { Reference } from '../formats/format.ts'
 import type { Judged } from '../formats/index.ts'
 import { unsafeBecause } from '../stores/path.ts'
-import type { StoredFile } from '../stores/store.ts'
+import type { Store, StoredFile } from '../stores/store.ts'
 import { hasDigest, ownFolder } from '../transfer/manifest.ts'
 import { bytes, count } from '../words.ts'
 import {
@@ -55,7 +55,7 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
   if (why !== undefined) throw new NotApplicable(why)
   const { judge } = await import('../formats/index.ts')
   const opened = await open(store)
-  const { files } = await open(listing)
+  const { files, partial } = await open(listing)
   const [known, tree] = [await open(manifest).catch(ifTrouble), await open(localTree).catch(ifTrouble)]
   // What a checksum proves is read there, once.
   const provedElsewhere = ({ path, size }: StoredFile): boolean =>
@@ -115,7 +115,7 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
   const value: Structures = {
     ...counts,
     doubtful: doubtful.sort(byPath),
-    refers,
+    refers: partial ? await notElsewhere(refers, files, opened, signal) : refers,
     untold: untold.all,
     ...(many ? {} : { unproved: [...unproved] }),
   }
@@ -124,3 +124,21 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
     facts: { judgedFiles: counts.files, structureReads: counts.reads, structureBytes: counts.bytes },
   }
 })
+
+/** Of what files in one section of a listing refer to, that which another section holds is left out. */
+const notElsewhere = async (
+  refers: Structures['refers'],
+  files: ReadonlyMap<string, StoredFile>,
+  from: Store,
+  signal: AbortSignal,
+): Promise<Structures['refers']> => {
+  const isThere = async (path: string): Promise<boolean> => {
+    if (unsafeBecause(path) !== undefined) return false
+    if ((await from.stat(path, signal)) !== undefined) return true
+    for await (const _ of from.list({ prefix: path, signal })) return true
+    return false
+  }
+  const left: Structures['refers'][number][] = []
+  for (const each of refers) if (files.has(each.path) || !(await isThere(each.path))) left.push(each)
+  return left
+}
