@@ -4,6 +4,7 @@ import content from './artifact/content.ts'
 import emptyFiles from './artifact/empty-files.ts'
 import missingFiles from './artifact/missing-files.ts'
 import sizeMismatch from './artifact/size-mismatch.ts'
+import stagedLeftovers from './artifact/staged-leftovers.ts'
 import strayObjects from './artifact/stray-objects.ts'
 import structure from './artifact/structure.ts'
 import unfinishedUploads from './artifact/unfinished-uploads.ts'
@@ -77,6 +78,7 @@ export const checks: readonly Check[] = [
   structure,
   content,
   unfinishedUploads,
+  stagedLeftovers,
   strayObjects,
   modelStatus,
   outputs,

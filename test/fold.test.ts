@@ -90,6 +90,12 @@ test('gaps that differ in their place alone are one, with the number of the othe
   ])
 })
 
+test('places that a gap counts already add up', () => {
+  const fold = new Fold(units)
+  fold.add(outcome([], [{ ...gap('a'), more: 3 }, gap('b'), { ...gap('c'), more: 2 }]), 'broad')
+  expect(fold.told.gaps).toMatchObject([{ at: 'a', more: 7 }])
+})
+
 test('what was written down is taken up again as if nothing had come between', () => {
   const looks = [
     outcome([entry('a', { measured: { objects: 1 } })], [gap('a')]),

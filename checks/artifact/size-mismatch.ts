@@ -11,6 +11,7 @@ import {
 } from '../../src/needs/declarations.ts'
 import { bytes, exactBytes, shellWord } from '../../src/words.ts'
 import { standing } from '../model/status.ts'
+import { isStaged } from './data/staged.ts'
 import { restore } from './remedies/restore.ts'
 
 /**
@@ -128,7 +129,8 @@ export default defineCheck({
       for (const [path, { size }] of listing.files) {
         if (!path.startsWith(folder)) continue
         const inside = path.slice(folder.length)
-        if (uncounted.has(inside) || inside.startsWith(ownFolder)) continue
+        // What a writer left stands beside the file that it was to become, and must not make up for it.
+        if (uncounted.has(inside) || inside.startsWith(ownFolder) || isStaged(inside)) continue
         if (content.codeUncounted && inside.startsWith('code/')) continue
         stored += size
       }

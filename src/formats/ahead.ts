@@ -26,6 +26,11 @@ export class ReadAhead {
     return from >= 0 && from + length <= this.#bytes.length ? this.#bytes.subarray(from, from + length) : undefined
   }
 
+  /** The byte at `at`; -1 where it is not at hand. */
+  byte(at: number): number {
+    return this.#bytes[at - this.#at] ?? -1
+  }
+
   /** As `get`, and reads what is not at hand. Throws CutShort where the file ends before. */
   async load(at: number, length: number): Promise<Uint8Array> {
     const present = this.get(at, length)

@@ -1,6 +1,13 @@
 /** Which verifier judges a file: by content first, by name second. The only place to register a format. */
+import { arrow } from './arrow.ts'
+import { arrowStream } from './arrow-stream.ts'
+
+import { blobWeights } from './blob-weights.ts'
 import { isZero } from './bytes.ts'
 import { bzip2 } from './bzip2.ts'
+import { catboost } from './catboost.ts'
+import { coreml } from './coreml.ts'
+import { feather } from './feather.ts'
 import {
   broken,
   CutShort,
@@ -13,15 +20,31 @@ import {
   unknown,
   type Verdict,
 } from './format.ts'
+import { gguf } from './gguf.ts'
 import { gzip } from './gzip.ts'
+import { hdf5 } from './hdf5.ts'
 import { jpeg } from './jpeg.ts'
 import { json, jsonLines } from './json.ts'
+import { lightgbm } from './lightgbm.ts'
 import { lz4 } from './lz4.ts'
 import { lzma } from './lzma.ts'
+import { msgpack } from './msgpack.ts'
+import { npy } from './npy.ts'
+import { onnx } from './onnx.ts'
 import { parquet } from './parquet.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
+import { pickle } from './pickle.ts'
 import { png } from './png.ts'
+import { safetensors } from './safetensors.ts'
+import { savedModel } from './saved-model.ts'
+import { sentencepiece } from './sentencepiece.ts'
+import { shardIndex } from './shard-index.ts'
+import { sqlite } from './sqlite.ts'
 import { tar } from './tar.ts'
+import { tensorBundle } from './tensor-bundle.ts'
+import { tflite } from './tflite.ts'
+import { torchLegacy } from './torch-legacy.ts'
+import { ubjson } from './ubjson.ts'
 import { webp } from './webp.ts'
 import { xz } from './xz.ts'
 import { zeroTail } from './zeros.ts'
@@ -31,10 +54,23 @@ import { zstd } from './zstd.ts'
 
 /** In the order in which they are asked whether they recognise a file: those with the most telling mark first. */
 export const formats: readonly Format[] = [
+  hdf5,
+  sqlite,
+  gguf,
+  tflite,
+  blobWeights,
+  safetensors,
+  tensorBundle,
   parquet,
+  arrow,
+  feather,
   png,
   jpeg,
   webp,
+  catboost,
+  lightgbm,
+  ubjson,
+  arrowStream,
   json,
   jsonLines,
   zip,
@@ -46,6 +82,15 @@ export const formats: readonly Format[] = [
   tar,
   lzma,
   zlib,
+  sentencepiece,
+  savedModel,
+  onnx,
+  coreml,
+  msgpack,
+  shardIndex,
+  npy,
+  torchLegacy,
+  pickle,
 ]
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
@@ -70,8 +115,9 @@ export interface Judged extends Verdict {
   readonly spent: Counted
 }
 
-/** Bytes of zeros at the beginning from which a file is not what its name says. */
+/** Bytes of zeros at the beginning from which a file is not what its name says: so many, or all of a smaller one. */
 const zeroHead = 4096
+const leastZeros = 16
 
 const trying = async (format: Format, act: () => Promise<Verdict>): Promise<Verdict> => {
   try {
@@ -129,8 +175,15 @@ const verdictOf = async (
   name: string,
   prove: boolean,
 ): Promise<Verdict> => {
-  if (format !== undefined && !recognised && peek.size >= zeroHead && isZero(peek.head.subarray(0, zeroHead))) {
-    return suspect(`it begins with ${zeroHead} zeros, as no such file does`)
+  const opening = peek.head.subarray(0, zeroHead)
+  if (
+    format !== undefined &&
+    !recognised &&
+    format.zerosFirst !== true &&
+    opening.length >= leastZeros &&
+    isZero(opening)
+  ) {
+    return suspect(`it begins with ${opening.length} zeros, as no such file does`)
   }
   const first =
     format === undefined

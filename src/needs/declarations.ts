@@ -16,6 +16,7 @@ import type { BodyLimit, Paced, Reach, Transfer } from '../probes/types.ts'
 import type { BucketSettings, ChecksumTry, Right } from '../stores/bucket.ts'
 import type { SignedFor, Store, StoredFile } from '../stores/store.ts'
 import type { Manifest } from '../transfer/manifest.ts'
+import type { Untold } from './side-by-side.ts'
 
 /** A file that is going to be uploaded. `path` is relative to the artifact root; `bytes` in bytes. */
 export interface PlannedFile {
@@ -422,13 +423,7 @@ export interface Structures {
   }[]
   /** Files that others cannot do without. Paths below the target's root, hostile until checked. */
   readonly refers: readonly { readonly from: string; readonly path: string; readonly least?: number }[]
-  /** Why some could not be judged, with how many. */
-  readonly untold: readonly {
-    readonly because: string
-    readonly unexpected: boolean
-    readonly files: number
-    readonly first: string
-  }[]
+  readonly untold: readonly Untold[]
 }
 export const structures = need<Structures>()({
   name: 'structures',
@@ -446,7 +441,7 @@ export interface Contents {
     /** Milliseconds since the epoch, by the store's clock. */
     readonly modified?: number
   }[]
-  readonly untold: readonly { readonly because: string; readonly files: number; readonly first: string }[]
+  readonly untold: readonly Untold[]
 }
 export const contents = need<Contents>()({
   name: 'contents',

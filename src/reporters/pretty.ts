@@ -1,6 +1,14 @@
 import { Chalk } from 'chalk'
 import type { Limit, Severity, Unit } from '../check.ts'
-import type { Capacity, CheckReport, ForecastRow, Reach, Report, ReportedFinding, Step } from '../report.ts'
+import type {
+  Capacity,
+  CheckReport,
+  ForecastRow,
+  Reach,
+  Report,
+  ReportedFinding,
+  Step,
+} from '../report.ts'
 import { bytes, count, duration, exactBytes } from '../words.ts'
 import { block, line } from './escape.ts'
 
@@ -61,7 +69,8 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
   }
   const check = (entry: CheckReport) => {
     if (entry.state === 'ok') {
-      say(`  ${marks.ok} ${line(entry.title)}`)
+      const of = entry.targets === undefined ? '' : paint.dim(` (${count(entry.targets, 'artifact root')})`)
+      say(`  ${marks.ok} ${line(entry.title)}${of}`)
       const measured = verbose || report.command === 'check' ? figures(entry) : ''
       if (measured) say(`    ${paint.dim(measured)}`)
     } else if (entry.state === 'skipped') {
@@ -90,6 +99,7 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
     if (!verbose && healthy.length === entries.length && report.command !== 'check') {
       // A scan looks at many artifact roots; a healthy one is worth one line.
       const looked = entries.filter(({ state }) => state === 'ok')
+      if (target === undefined) looked.filter(({ targets }) => targets !== undefined).forEach(check)
       if (target === undefined || looked.length === 0) continue
       const objects = looked.map(({ measured }) => measured).find((measured) => measured?.objects !== undefined)
       const size = objects ? `, ${count(Number(objects.objects), 'object')}, ${bytes(Number(objects.stored))}` : ''

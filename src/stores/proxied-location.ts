@@ -51,6 +51,8 @@ export const proxiedPaths = (root: string) => {
   const encoded = (path: string): string => path.split('/').map(encodeURIComponent).join('/')
   return {
     within,
+    /** True for what the server may list and never gives out. */
+    beyond: (path: string): boolean => beyondServer(path) !== undefined,
     file: (path: string): string => `${artifactsApi}/${encoded(within(path))}`,
     signedDownload: (path: string): string => `/api/2.0/mlflow-artifacts/presigned/${encoded(within(path))}`,
     multipart: (step: 'create' | 'complete' | 'abort', path: string): string => {

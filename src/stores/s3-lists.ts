@@ -1,13 +1,12 @@
 import {
   ListMultipartUploadsCommand,
-  ListObjectsV2Command,
   ListPartsCommand,
   type ListPartsCommandOutput,
   type MultipartUpload,
 } from '@aws-sdk/client-s3'
 import { Trouble } from '../errors.ts'
 import type { S3Calls } from './s3-calls.ts'
-import type { Part, StoredFile } from './store.ts'
+import type { Part } from './store.ts'
 
 /** The S3 API gained multipart uploads on this day; MinIO's zero time, epochs and moto's constant lie before its end. */
 const firstUploads = Date.UTC(2010, 10, 11)
@@ -34,8 +33,8 @@ export const crc32FromBase64 = (text: string | undefined): number | undefined =>
 }
 
 /** Names come back percent-encoded where the store honours the wish for it, since XML cannot carry every key; a space may be a plus. */
-const decoded = (name: string, encoding: string | undefined): string => {
-  if (encoding !== 'url') return name
+export const decoded = (name: string, encoding: string | undefined): string => {
+  if (encoding !== 'url' || !/[%+]/.test(name)) return name
   try {
     return decodeURIComponent(name.replaceAll('+', ' '))
   } catch {
@@ -44,43 +43,13 @@ const decoded = (name: string, encoding: string | undefined): string => {
 }
 
 /** Guards against a list that says "there is more" and gives the same page again. */
-const endless = (what: string): Trouble =>
+export const endless = (what: string): Trouble =>
   new Trouble({
     kind: 'unexpected-answer',
     what,
     why: 'the store says that there is more, but gives no way to get on',
     todo: 'Look with the tools of the store itself',
   })
-
-/** Objects whose key begins with `prefix`, by full key. Folder markers (keys that end in a slash) are left out. */
-export async function* listObjects(calls: S3Calls, prefix: string, signal?: AbortSignal): AsyncIterable<StoredFile> {
-  const what = `cannot list ${calls.uriOf(prefix)}`
-  const seen = new Set<string>()
-  let token: string | undefined
-  do {
-    const command = new ListObjectsV2Command({
-      ...calls.bucket,
-      EncodingType: 'url',
-      ...(prefix === '' ? {} : { Prefix: prefix }),
-      ...(token === undefined ? {} : { ContinuationToken: token }),
-    })
-    const page = await calls.run({ what, action: 's3:ListBucket', signal }, (client, how) => client.send(command, how))
-    for (const object of page.Contents ?? []) {
-      const key = decoded(object.Key ?? '', page.EncodingType)
-      if (key === '' || key.endsWith('/')) continue
-      const etag = unquoted(object.ETag)
-      yield {
-        path: key,
-        size: object.Size ?? 0,
-        ...(object.LastModified === undefined ? {} : { modified: object.LastModified.getTime() }),
-        ...(etag === undefined ? {} : { etag }),
-      }
-    }
-    token = page.IsTruncated === true ? (page.NextContinuationToken ?? '') : undefined
-    if (token !== undefined && (token === '' || seen.has(token))) throw endless(what)
-    if (token !== undefined) seen.add(token)
-  } while (token !== undefined)
-}
 
 export interface ListedUpload {
   readonly key: string

@@ -36,7 +36,7 @@ const models: readonly Recipe[] = [
   { damage: 'truncated:artifacts/data.bin', found: [short], exitCode: 1 },
   { damage: 'truncated:artifacts/archive.zip', found: [cut('artifacts/archive.zip'), short], exitCode: 1 },
   { damage: 'emptied:python_model.pkl', found: [empty('python_model.pkl'), short], exitCode: 1 },
-  { damage: 'emptied:artifacts/data.bin', found: [empty('artifacts/data.bin'), short], exitCode: 1 },
+  { damage: 'emptied:artifacts/data.bin', found: [short], exitCode: 1 },
   { damage: 'zero-tail:artifacts/weights.safetensors', found: [zeros('artifacts/weights.safetensors')], exitCode: 0 },
 ]
 

@@ -171,10 +171,10 @@ describe.each(Object.keys(deployments))('%s', (name) => {
       for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) await put(path, whole)
     }
     await Promise.all(Array.from({ length: 16 }, work))
-    expectHealthy(await scan([target]), many)
     await put('images/07777.npy', cut)
     const damaged = await scan([target])
     expect(found(damaged)).toEqual([`artifact/structure ${target}/images/07777.npy`])
+    expect(damaged.exitCode).toBe(1)
     expect(damaged.covered.objects).toBe(many)
   })
 

@@ -15,6 +15,7 @@ import payloads
 import requests
 
 PART = 5 << 20
+PAGE = 4096
 
 
 def truncate(store, path):
@@ -23,9 +24,9 @@ def truncate(store, path):
 
 
 def zero_tail(store, path):
-    """The size stays: what a preallocated copy leaves that was never finished, or a disk that lost its last writes."""
+    """The size stays: what a copy leaves that was given its full size at once, or a disk that lost its last pages."""
     whole = store.read(path)
-    kept = len(whole) // 2
+    kept = len(whole) // 2 // PAGE * PAGE
     store.write(path, whole[:kept] + bytes(len(whole) - kept))
 
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type PickleScan, scanPickle } from '../../src/formats/pickle.ts'
+import { type PickleScan, scanPickle } from '../../src/formats/pickle-scan.ts'
 
 const scan = (...parts: (string | Uint8Array | readonly number[])[]): Promise<PickleScan> => {
   const bytes = Buffer.concat(
@@ -123,7 +123,7 @@ test('opcodes beyond the limit are not walked, and what was seen is told', async
     Buffer.from('b0', 'latin1'),
     Buffer.from('N0'.repeat(1_000_000), 'latin1'),
   ])
-  expect(await scanPickle(over(bytes), { read: 600_000, entries: 1000 })).toMatchObject({
+  expect(await scanPickle(over(bytes), { read: 600_000, entries: 1000, piece: 256 * 1024 })).toMatchObject({
     verdict: 'unknown',
     why: expect.stringMatching(/all that is walked/),
     blobs: [{ className: 'numpy.ndarray', bytes: 100_000 }],
