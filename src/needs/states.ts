@@ -26,25 +26,27 @@ export const wholeRun = async (open: Opening<Needed>['open']): Promise<Run> => {
   throw new NotApplicable(`${name} is no whole run`)
 }
 
+/** Beyond so many it takes fewer requests to have all of a run's models listed. */
+const fewModels = 2
+
 export const outputsOpener = opener(outputs, async ({ open, signal }: Opening<Needed>) => {
   const run = await wholeRun(open)
   const tracked = await open(tracking)
   const { outputs: named } = await tracked.record(run, signal)
   const missing: string[] = []
-  if (named.length > 0) {
-    // Those that are there come in one answer.
-    const there = new Set<string>()
+  const there = new Set<string>()
+  if (named.length > fewModels) {
     for await (const { modelId } of tracked.models({ experimentId: run.experimentId, runId: run.runId }, signal)) {
       there.add(modelId)
     }
-    await each(
-      named.filter((id) => !there.has(id)),
-      async (id) => {
-        const model = await tracked.model(id, signal).catch(unlessMissing)
-        if (model === undefined || model.deleted) missing.push(id)
-      },
-    )
   }
+  await each(
+    named.filter((id) => !there.has(id)),
+    async (id) => {
+      const model = await tracked.model(id, signal).catch(unlessMissing)
+      if (model === undefined || model.deleted) missing.push(id)
+    },
+  )
   return { value: { named, missing: missing.sort() }, facts: { modelOutputs: named.length } }
 })
 

@@ -2,9 +2,15 @@
 import type { Check } from '../check.ts'
 import type { Look, Session } from '../commands/session.ts'
 import { Trouble, type TroubleKind } from '../errors.ts'
-import { experimentTarget } from '../mlflow/target.ts'
+import { experimentTarget, orphanedVersions } from '../mlflow/target.ts'
 import type { Experiment, Tracking } from '../mlflow/types.ts'
-import { type Strays, store as storeNeed, strays as straysNeed, unfinishedUploads } from '../needs/declarations.ts'
+import {
+  registrations,
+  type Strays,
+  store as storeNeed,
+  strays as straysNeed,
+  unfinishedUploads,
+} from '../needs/declarations.ts'
 import { presetOf } from '../needs/preset.ts'
 import { storeBelow } from '../stores/below.ts'
 import type { Store } from '../stores/store.ts'
@@ -48,6 +54,24 @@ export const sweepAll = async (sweep: Sweep): Promise<void> => {
       if (!(error instanceof Trouble)) throw error
       untold(experimentTarget(experiment).name, error)
     }
+  }
+  try {
+    await sweepVersions(sweep)
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error
+    untold('registered versions', error)
+  }
+}
+
+/** Versions that belong to no run or model that was looked at, since theirs is gone. */
+const sweepVersions = async ({ session, tracking, signal, looked }: Sweep): Promise<void> => {
+  const only = (check: Check) => check.needs.some(({ name }) => name === registrations.name)
+  for await (const target of orphanedVersions(tracking, signal)) {
+    if (signal.aborted) return
+    const look = await session.look(target, { only })
+    await session.keep(look, { breadth: 'broad' })
+    await looked(look)
+    await look.close()
   }
 }
 

@@ -171,6 +171,9 @@ describe('registered versions', () => {
       { at: 'models:/r/3', says: expect.stringMatching(/nothing is stored there/) },
     ])
     expect(first.exitCode).toBe(1)
+    // A scan of everything comes upon the orphaned ones by itself.
+    const all = await examined(['scan', '--all'], { env })
+    expect(told(all).filter(({ at }) => at === 'models:/r/2')).toMatchObject([{ severity: 'error' }])
     // The same from the run and the model that they were registered from.
     expect(
       told(await scan(run))
