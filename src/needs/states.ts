@@ -93,13 +93,20 @@ export const registrationsOpener = opener(registrations, async ({ open, signal }
   } else if (model !== undefined || at.name === `runs:/${run?.runId}`) {
     const source = model === undefined ? { runId: run?.runId ?? '' } : { modelId: model.modelId }
     const nothing = (await open(listing).catch(ifTrouble))?.files.size === 0
-    for (const one of await (await open(registry)).of(source, nothing, signal)) {
+    const found = await (await open(registry)).of(source, nothing, signal).catch(unlessNoRegistry)
+    for (const one of found) {
       const path = model === undefined ? pathIn(one.source, run?.runId ?? '', artifactUri) : ''
       versions.push({ version: one, ...(path === undefined ? {} : { path }) })
     }
   }
   return { value: { versions }, facts: { versions: versions.length } }
 })
+
+/** A tracking server may keep no registry. */
+const unlessNoRegistry = (error: unknown): never => {
+  if (!(error instanceof Trouble) || !['unsupported', 'not-found'].includes(error.kind)) throw error
+  throw new NotApplicable(`the tracking store keeps no registered versions: ${error.why}`)
+}
 
 /** Where a version's source lies below the root of its run; undefined where it lies elsewhere, or nobody can tell. */
 const pathIn = (source: string, runId: string, root: string): string | undefined => {
