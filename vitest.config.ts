@@ -10,7 +10,7 @@ export default defineConfig({
           // A hang must end, a slow machine must not fail.
           testTimeout: 60_000,
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.{lab,matrix}.test.ts', 'test/cli/**'],
+          exclude: ['test/**/*.{lab,matrix,minio}.test.ts', 'test/cli/**'],
         },
       },
       { test: { name: 'cli', include: ['test/cli/**/*.test.ts'], testTimeout: 60_000 } },

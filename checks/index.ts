@@ -4,6 +4,7 @@ import content from './artifact/content.ts'
 import emptyFiles from './artifact/empty-files.ts'
 import missingFiles from './artifact/missing-files.ts'
 import sizeMismatch from './artifact/size-mismatch.ts'
+import stagedLeftovers from './artifact/staged-leftovers.ts'
 import strayObjects from './artifact/stray-objects.ts'
 import structure from './artifact/structure.ts'
 import unfinishedUploads from './artifact/unfinished-uploads.ts'
@@ -13,7 +14,11 @@ import clientVersion from './client/version.ts'
 import hostLimits from './host/limits.ts'
 import memory from './host/memory.ts'
 import tempDisk from './host/temp-disk.ts'
+import abandonedRun from './model/abandoned-run.ts'
+import artifactRoot from './model/artifact-root.ts'
 import bundle from './model/bundle.ts'
+import outputs from './model/outputs.ts'
+import registration from './model/registration.ts'
 import modelStatus from './model/status.ts'
 import proxies from './network/proxies.ts'
 import reach from './network/reach.ts'
@@ -66,12 +71,17 @@ export const checks: readonly Check[] = [
   serverVersion,
   timeOuts,
   stability,
+  artifactRoot,
   missingFiles,
   sizeMismatch,
   emptyFiles,
   structure,
   content,
   unfinishedUploads,
+  stagedLeftovers,
   strayObjects,
   modelStatus,
+  outputs,
+  registration,
+  abandonedRun,
 ]

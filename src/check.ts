@@ -4,7 +4,7 @@
  */
 
 /** What a number means; decides how it is printed and how the JSON Schema describes it. `ms` is milliseconds. */
-export type Unit = 'bytes' | 'ms' | 'count' | 'bytesPerSecond' | 'text' | 'flag'
+export type Unit = 'bytes' | 'ms' | 'count' | 'bytesPerSecond' | 'usdPerMonth' | 'text' | 'flag'
 
 /** Names and units of the figures that a finding or a need carries: one source for the type, the schema, the docs and the printed form. */
 export type Facts = Readonly<Record<string, Unit>>

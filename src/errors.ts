@@ -77,3 +77,9 @@ export const ifTrouble = (error: unknown): undefined => {
   if (error instanceof Trouble || error instanceof NotApplicable) return undefined
   throw error
 }
+
+/** For `catch`: what is not there is undefined; everything else is thrown on. */
+export const unlessMissing = (error: unknown): undefined => {
+  if (error instanceof Trouble && error.kind === 'not-found') return undefined
+  throw error
+}

@@ -11,6 +11,7 @@ const described: Readonly<Record<Unit, Schema>> = {
   ms: { type: 'number', description: 'milliseconds' },
   count: { type: 'number', description: 'a count' },
   bytesPerSecond: { type: 'number', description: 'bytes per second' },
+  usdPerMonth: { type: 'number', description: 'US dollars a month, estimated' },
   text: { type: 'string' },
   flag: { type: 'boolean' },
 }

@@ -37,13 +37,13 @@ export default defineCheck({
         wants: [{ want: 'file', target: target.name, path }],
       }
     }
-    for (const { because, files, first } of contents.untold) {
+    for (const { because, unexpected, files, first } of contents.untold) {
       yield {
         kind: 'gap',
         at: `${target.name}/${first}`,
-        cannot: 'prove',
-        because: `its content was not compared: ${because}; --depth full reads it back`,
-        unexpected: false,
+        cannot: unexpected ? 'see' : 'prove',
+        because: `its content was not compared: ${because}${unexpected ? '' : '; --depth full reads it back'}`,
+        unexpected,
         about: 'structure',
         ...(files > 1 && { more: files - 1 }),
       }

@@ -106,12 +106,12 @@ export default defineCheck({
           remedy: { text: 'Log the model again, with paths inside its own folder.' },
         }
       }
-      for (const { path, by, needed } of content.refers) {
+      for (const { path, by, needed, through } of content.refers) {
         const full = `${folder}${path}`
         if (said.has(full) || isStored(full)) continue
         yield missing(
           full,
-          `${by} in MLmodel names it, but it is not stored; ${isData(by) ? unnoticed : because[needed]}`,
+          `${through === undefined ? `${by} in MLmodel names it` : `${through}, which MLmodel names, reads it`}, but it is not stored; ${isData(by) ? unnoticed : because[needed]}`,
           needed === 'loading' ? 'error' : 'warning',
         )
       }

@@ -18,9 +18,13 @@ const freeId = (rules: Lifecycle['rules']): string => {
   }
 }
 
+/** The folder that the runs and models of an experiment share, by the layout of MLflow 3.17.2: one rule is for all of them. */
+const sharedFolder = (prefix: string): string =>
+  prefix.replace(/(?:^|\/)(?:models\/m-[^/]+|[0-9a-f]{32})\/artifacts(?:\/.*)?$/, '')
+
 /** All rules that are there, as they are, and one more: the call replaces them all. */
-const command = ({ name, prefix, endpoint }: Bucket, { rules, minimumSize }: Lifecycle): string => {
-  const below = prefix === '' ? '' : `${prefix}/`
+const command = ({ name, endpoint }: Bucket, root: string, { rules, minimumSize }: Lifecycle): string => {
+  const below = root === '' ? '' : `${root}/`
   // The old form of rules and the new one cannot stand side by side.
   const old = rules.some((rule) => rule.Filter === undefined && rule.Prefix !== undefined)
   const rule = {
@@ -44,13 +48,13 @@ export default defineCheck({
   id: 'store/lifecycle',
   title: 'The bucket aborts uploads that were abandoned',
   severity: 'warning',
-  on: ['check'],
+  on: ['check', 'scan'],
   needs: [target, bucketSettings],
   wants: [],
   facts: { rules: 'count' },
   explain: {
     measures:
-      'Reads the lifecycle rules of the bucket and looks for an enabled one with AbortIncompleteMultipartUpload whose prefix covers the artifact root and that no tag or size narrows.',
+      'Reads the lifecycle rules of the bucket and looks for an enabled one with AbortIncompleteMultipartUpload whose prefix covers the artifact root and that no tag or size narrows. A scan looks for one where it saw an unfinished upload.',
     breaks:
       'A client that is killed in the middle of an upload leaves its parts in the store. No listing shows them, mlflow gc does not know them, and they are paid for until somebody aborts the upload.',
     remedy:
@@ -74,16 +78,19 @@ export default defineCheck({
     }
     const { rules, abortAfterDays } = lifecycle.told
     if (abortAfterDays !== undefined) return
+    const root = sharedFolder(bucket.prefix)
+    const address = `s3://${bucket.name}${root === '' ? '' : `/${root}`}`
     yield {
       kind: 'finding',
-      at: target.name,
+      // Of many runs there, each has the same to say.
+      at: address,
       // What other stores do by themselves cannot be seen from here.
       ...(!bucket.amazon && { severity: 'info' as const }),
-      says: `no rule aborts abandoned uploads below ${bucket.uri} (${count(rules.length, 'lifecycle rule')} in all), so the parts that a killed upload leaves stay, unseen and paid for`,
+      says: `no rule aborts abandoned uploads below ${address} (${count(rules.length, 'lifecycle rule')} in all), so the parts that a killed upload leaves stay, unseen and paid for`,
       facts: { rules: rules.length },
       remedy: {
         text: `Have uploads aborted after ${days} days; the line keeps the rules that are there now, and needs s3:PutLifecycleConfiguration.${bucket.amazon ? '' : ' MinIO refuses such a rule and removes what is older than 24 hours by itself (stale_uploads_expiry).'}`,
-        commands: [command(bucket, lifecycle.told)],
+        commands: [command(bucket, root, lifecycle.told)],
       },
     }
   },

@@ -107,11 +107,12 @@ export const coveredBy = ({ results }: Session, required: readonly GapTopic[]): 
 
 export const openSession = (
   occasion: Occasion,
-  needed: Needed,
+  asked: Needed,
   args: CommonOptions,
   context: CommandContext,
   before?: Results,
 ): Session => {
+  const needed: Needed = { ...asked, occasion }
   const eligible = allChecks.filter((check) => check.on.includes(occasion))
   const chosen = select(eligible, args.only, args.skip)
   const severity = severityOverrides(eligible, args.severity)

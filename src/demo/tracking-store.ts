@@ -15,8 +15,12 @@ CREATE TABLE logged_models (model_id VARCHAR(36) NOT NULL PRIMARY KEY, experimen
   model_type VARCHAR(500), source_run_id VARCHAR(32), status_message VARCHAR(1000));
 CREATE TABLE inputs (input_uuid VARCHAR(36) NOT NULL, source_type VARCHAR(36) NOT NULL, source_id VARCHAR(36) NOT NULL,
   destination_type VARCHAR(36) NOT NULL, destination_id VARCHAR(36) NOT NULL, step BIGINT DEFAULT 0 NOT NULL);
-CREATE TABLE model_versions (name VARCHAR(256) NOT NULL, version INTEGER NOT NULL, source VARCHAR(500),
-  run_id VARCHAR(32), status VARCHAR(20), storage_location VARCHAR(500));
+CREATE TABLE model_versions (name VARCHAR(256) NOT NULL, version INTEGER NOT NULL, creation_time BIGINT,
+  last_updated_time BIGINT, source VARCHAR(500), run_id VARCHAR(32), status VARCHAR(20), status_message VARCHAR(500),
+  current_stage VARCHAR(20), storage_location VARCHAR(500));
+CREATE TABLE tags (key VARCHAR(250) NOT NULL, value VARCHAR(8000), run_uuid VARCHAR(32) NOT NULL);
+CREATE TABLE latest_metrics (key VARCHAR(250) NOT NULL, value FLOAT NOT NULL, timestamp BIGINT, step BIGINT NOT NULL,
+  is_nan BOOLEAN NOT NULL, run_uuid VARCHAR(32) NOT NULL);
 INSERT INTO alembic_version VALUES ('dc11669786a5');
 `
 

@@ -5,6 +5,18 @@ const KiB = 1024
 const firstBlock = 64 * KiB
 const growth = 4
 const longestBlock = 4 * KiB * KiB
+/** Less than this is read along rather than jumped over: a run of small steps stays a run. */
+const smallGap = 16 * KiB
+
+type Source = Pick<Peek, 'size' | 'head' | 'tail' | 'read'>
+
+/** Bytes that are all there, as a file of their own. */
+export const inMemory = (bytes: Uint8Array): Source => ({
+  size: bytes.length,
+  head: bytes,
+  tail: bytes,
+  read: async (offset, length) => bytes.subarray(offset, offset + length),
+})
 
 /**
  * Reads a file front to back: small steps come from memory, what is skipped is not read. Call `buffer` before `take` and its
@@ -12,14 +24,14 @@ const longestBlock = 4 * KiB * KiB
  */
 export class Cursor {
   readonly size: number
-  readonly #file: Peek
+  readonly #file: Source
   #block: Uint8Array
   /** Where the block lies in the file. */
   #from = 0
   #at = 0
   #next = firstBlock
 
-  constructor(file: Peek, at = 0) {
+  constructor(file: Source, at = 0) {
     this.size = file.size
     this.#file = file
     this.#block = file.head
@@ -43,7 +55,7 @@ export class Cursor {
     if (this.holds(length)) return
     const { tail, size } = this.#file
     const blockEnd = this.#from + this.#block.length
-    if (this.#at > blockEnd) this.#next = firstBlock
+    if (this.#at < this.#from || this.#at > blockEnd + smallGap) this.#next = firstBlock
     const lastPart = size - tail.length
     if (this.#at >= lastPart) {
       this.#block = tail

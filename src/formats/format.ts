@@ -41,6 +41,8 @@ export interface Format {
   readonly title: string
   /** Last parts of names in lower case, or endings of them that begin with a dot or a dash: `saved_model.pb`, `.onnx`. */
   readonly names: readonly string[]
+  /** True where a whole file may begin with thousands of zeros, as an archive of nothing does; else that is suspect. */
+  readonly zerosFirst?: true
   /** The size of the smallest valid file, in bytes; 0 where an empty file is legal. */
   readonly least: number
   /** By content alone. `head` holds the first 64 KiB, or the whole file where it is smaller. False for what has no mark of its own. */

@@ -1,7 +1,14 @@
 /** Which verifier judges a file: by content first, by name second. The only place to register a format. */
+import { arrow } from './arrow.ts'
+import { arrowStream } from './arrow-stream.ts'
+import { blobWeights } from './blob-weights.ts'
 import { isZero } from './bytes.ts'
 import { bzip2 } from './bzip2.ts'
+import { catboost } from './catboost.ts'
 import { coreml } from './coreml.ts'
+import { crfsuite } from './crfsuite.ts'
+import { fasttext } from './fasttext.ts'
+import { feather } from './feather.ts'
 import {
   broken,
   CutShort,
@@ -14,17 +21,23 @@ import {
   unknown,
   type Verdict,
 } from './format.ts'
+import { ggml } from './ggml.ts'
 import { gguf } from './gguf.ts'
 import { gzip } from './gzip.ts'
 import { hdf5 } from './hdf5.ts'
 import { jpeg } from './jpeg.ts'
 import { json, jsonLines } from './json.ts'
+import { lightgbm } from './lightgbm.ts'
 import { lz4 } from './lz4.ts'
 import { lzma } from './lzma.ts'
 import { msgpack } from './msgpack.ts'
+import { npy } from './npy.ts'
+import { ocdbt } from './ocdbt.ts'
 import { onnx } from './onnx.ts'
+import { packageManifest } from './package-manifest.ts'
 import { parquet } from './parquet.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
+import { pickle } from './pickle.ts'
 import { png } from './png.ts'
 import { safetensors } from './safetensors.ts'
 import { savedModel } from './saved-model.ts'
@@ -32,6 +45,10 @@ import { sentencepiece } from './sentencepiece.ts'
 import { shardIndex } from './shard-index.ts'
 import { sqlite } from './sqlite.ts'
 import { tar } from './tar.ts'
+import { tensorBundle } from './tensor-bundle.ts'
+import { tflite } from './tflite.ts'
+import { torchLegacy } from './torch-legacy.ts'
+import { ubjson } from './ubjson.ts'
 import { webp } from './webp.ts'
 import { xz } from './xz.ts'
 import { zeroTail } from './zeros.ts'
@@ -41,25 +58,42 @@ import { zstd } from './zstd.ts'
 
 /** In the order in which they are asked whether they recognise a file: those with the most telling mark first. */
 export const formats: readonly Format[] = [
+  hdf5,
+  sqlite,
+  gguf,
+  tflite,
+  blobWeights,
+  ocdbt,
+  safetensors,
+  tensorBundle,
   parquet,
+  arrow,
+  feather,
   png,
   jpeg,
   webp,
+  catboost,
+  lightgbm,
+  ubjson,
+  arrowStream,
   json,
   jsonLines,
+  packageManifest,
   zip,
+  npy,
+  torchLegacy,
   xz,
   gzip,
   bzip2,
   zstd,
   lz4,
   tar,
+  pickle,
   lzma,
   zlib,
-  hdf5,
-  sqlite,
-  gguf,
-  safetensors,
+  crfsuite,
+  fasttext,
+  ggml,
   sentencepiece,
   savedModel,
   onnx,
@@ -90,8 +124,9 @@ export interface Judged extends Verdict {
   readonly spent: Counted
 }
 
-/** Bytes of zeros at the beginning from which a file is not what its name says. */
+/** Bytes of zeros at the beginning from which a file is not what its name says: so many, or all of a smaller one. */
 const zeroHead = 4096
+const leastZeros = 16
 
 const trying = async (format: Format, act: () => Promise<Verdict>): Promise<Verdict> => {
   try {
@@ -149,8 +184,15 @@ const verdictOf = async (
   name: string,
   prove: boolean,
 ): Promise<Verdict> => {
-  if (format !== undefined && !recognised && peek.size >= zeroHead && isZero(peek.head.subarray(0, zeroHead))) {
-    return suspect(`it begins with ${zeroHead} zeros, as no such file does`)
+  const opening = peek.head.subarray(0, zeroHead)
+  if (
+    format !== undefined &&
+    !recognised &&
+    format.zerosFirst !== true &&
+    opening.length >= leastZeros &&
+    isZero(opening)
+  ) {
+    return suspect(`it begins with ${opening.length} zeros, as no such file does`)
   }
   const first =
     format === undefined

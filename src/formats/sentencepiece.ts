@@ -29,7 +29,7 @@ const beginsWithPiece = (head: Uint8Array): boolean => {
 export const sentencepiece: Format = {
   id: 'sentencepiece',
   title: 'a SentencePiece model',
-  names: ['.spm', 'spiece.model', 'tokenizer.model', 'sentencepiece.model', 'sentencepiece.bpe.model'],
+  names: ['.spm', '.model'],
   least: 8,
   recognises: (head, size) => size > 8 && head[4 + (head[3] ?? 0)] === scoreTag && beginsWithPiece(head),
   async judge(file) {

@@ -131,6 +131,8 @@ export const tar: Format = {
   title: 'a tar archive',
   names: ['.tar'],
   least: 2 * block,
+  // An archive without members.
+  zerosFirst: true,
   recognises: begins,
   judge: async (file) => {
     if (begins(file.head) || isZero(file.head.subarray(0, block))) return judge(file)

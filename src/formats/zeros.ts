@@ -18,9 +18,9 @@ const mostHalvings = 40
 export const zeroTail = async (file: Peek): Promise<Verdict | undefined> => {
   const { size, tail } = file
   if (size < leastTail || !isZero(tail.subarray(Math.max(0, tail.length - leastTail)))) return undefined
-  // The first page that is zero to its end; everything from `high` on is known, or taken, to be zero.
+  // The first page that is zero to its end; everything from `high` on is known, or by the halving taken, to be zero.
   let low = 0
-  let high = Math.floor((size - leastTail) / page)
+  let high = Math.ceil((size - leastTail) / page)
   for (let halvings = 0; low < high && halvings < mostHalvings; halvings += 1) {
     const middle = Math.floor((low + high) / 2)
     if (isZero(await file.read(middle * page, page))) high = middle

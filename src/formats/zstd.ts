@@ -29,13 +29,22 @@ const frameEnd = async (file: Peek, at: number): Promise<number | undefined> => 
   }
 }
 
-const hop = async (file: Peek): Promise<Verdict> => {
+const begins = (head: Uint8Array): boolean => hasAt(head, 0, mark) || isSkippable(u32le(head, 0))
+
+/** Hops from frame to frame; stops at the first of which `look` has something to say. */
+const hop = async (
+  file: Peek,
+  look: (at: number, length: number) => Promise<Verdict | undefined> = async () => undefined,
+): Promise<Verdict> => {
+  if (!begins(file.head)) return unknown('it is no zstd file')
   let at = 0
   for (;;) {
     const magic = u32le(await file.exactly(at, 4), 0)
     const end = isSkippable(magic) ? at + 8 + u32le(await file.exactly(at + 4, 4), 0) : await frameEnd(file, at)
     if (end === undefined) return unknown('it has a block of a kind that is reserved')
     if (end > file.size) return broken('its last block has no end', end)
+    const said = isSkippable(magic) ? undefined : await look(at, end - at)
+    if (said !== undefined) return said
     at = end
     if (at === file.size) return complete('its blocks add up to its size')
     const next = await file.read(at, 4)
@@ -54,17 +63,17 @@ export const zstd: Format = {
   least: 9,
   recognises: (head) => hasAt(head, 0, mark),
   judge: async (file) => {
-    if (!hasAt(file.head, 0, mark) && !isSkippable(u32le(file.head, 0))) return unknown('it is no zstd file')
+    if (!begins(file.head)) return unknown('it is no zstd file')
     if (file.size > hopped) return unknown('only reading all of it tells')
     await file.read(0, file.size)
     return hop(file)
   },
-  prove: async (file) => {
-    const hops = await hop(file)
-    if (hops.judgement !== 'complete') return hops
-    const got = await unpack(createZstdDecompress(), file, 0, file.size)
-    if (got.state === 'whole') return complete('it unpacks to its end')
-    // Windows of more than 128 MiB and dictionaries are legal, and refused here.
-    return unknown('its blocks add up to its size, and it could not be unpacked')
-  },
+  prove: (file) =>
+    hop(file, async (at, length) => {
+      const got = await unpack(createZstdDecompress(), file, at, length)
+      if (got.state === 'whole') return undefined
+      if (/checksum_wrong|corruption_detected/.test(got.code ?? '')) return broken(`the frame at byte ${at} is damaged`)
+      // Windows of more than 128 MiB and dictionaries are legal, and refused by Node.
+      return unknown('its blocks add up to its size, and Node cannot unpack it')
+    }),
 }

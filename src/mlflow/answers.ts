@@ -1,5 +1,16 @@
 import { Trouble } from '../errors.ts'
-import type { Experiment, Leniency, LoggedModel, ModelStatus, ModelVersion, Run, RunStatus } from './types.ts'
+import { isId } from './ids.ts'
+import type {
+  Experiment,
+  Leniency,
+  LoggedModel,
+  ModelStatus,
+  ModelVersion,
+  Run,
+  RunRecord,
+  RunStatus,
+  VersionStatus,
+} from './types.ts'
 
 /** Reads MLflow's entities out of JSON or YAML that nobody has looked at yet. */
 
@@ -63,6 +74,14 @@ const runWords: readonly RunStatus[] = ['UNKNOWN', 'RUNNING', 'SCHEDULED', 'FINI
 const runStatus = (value: unknown): RunStatus =>
   runWords.find((word) => word === value) ?? runWords[Number(value)] ?? 'UNKNOWN'
 
+/** `ModelVersionStatus` of MLflow's protocol; the registry writes the words, in files and databases, too. */
+const versionWords: readonly VersionStatus[] = ['UNKNOWN', 'PENDING_REGISTRATION', 'FAILED_REGISTRATION', 'READY']
+const versionStatus = (value: unknown): VersionStatus =>
+  // Very old registries keep none, and register at once.
+  value === undefined || value === null || value === ''
+    ? 'READY'
+    : (versionWords.find((word) => word === value) ?? versionWords[Number(value)] ?? 'UNKNOWN')
+
 export const experimentOf = (value: unknown): Experiment => ({
   experimentId: text(value, 'experiment_id', 'an experiment'),
   name: optionalText(value, 'name') ?? '',
@@ -80,6 +99,43 @@ export const runOf = (info: unknown): Run => ({
   ...optional('endedAt', time(info, 'end_time')),
   lifecycle: lifecycle(info),
 })
+
+/** Bytes of the tag; MLflow appends to it at each model. */
+const longestHistory = 1024 * 1024
+
+/** The folders in `mlflow.log-model.history`; what is no plain path in there is left out. */
+export const modelFoldersIn = (history: string | undefined): string[] => {
+  if (history === undefined || history.length > longestHistory) return []
+  let told: unknown
+  try {
+    told = JSON.parse(history)
+  } catch {
+    return []
+  }
+  const folders = (Array.isArray(told) ? told : []).flatMap((one: unknown) => {
+    const path = optionalText(one, 'artifact_path')?.replace(/\/+$/, '') ?? ''
+    const plain = path.split('/').every((part) => part !== '' && part !== '.' && part !== '..')
+    return plain && !path.includes('\\') ? [path] : []
+  })
+  return [...new Set(folders)]
+}
+
+/** The `run` of REST's runs/get, or one of those of runs/search: metrics, tags and outputs come with either. */
+export const recordOf = (run: unknown): RunRecord => {
+  const data = objectIn(run, 'data')
+  const times = listIn(data, 'metrics').flatMap((metric) => time(metric, 'timestamp') ?? [])
+  const history = listIn(data, 'tags').find((tag) => objectIn(tag, 'key') === 'mlflow.log-model.history')
+  return {
+    ...optional('lastMetricAt', times.length > 0 ? times.reduce((a, b) => Math.max(a, b)) : undefined),
+    outputs: outputsIn(listIn(objectIn(run, 'outputs'), 'model_outputs').map((one) => optionalText(one, 'model_id'))),
+    modelFolders: modelFoldersIn(optionalText(history, 'value')),
+  }
+}
+
+/** Ids alone, each once. */
+export const outputsIn = (ids: readonly (string | undefined)[]): string[] => [
+  ...new Set(ids.filter((id) => id !== undefined && isId(id)) as string[]),
+]
 
 /** The `info` of a logged model, a row of its table, or its meta.yaml. */
 export const modelOf = (info: unknown): LoggedModel => ({
@@ -99,7 +155,11 @@ export const versionOf = (value: unknown, artifactUri?: string): ModelVersion =>
   version: text(value, 'version', 'a model version'),
   source: text(value, 'source', 'a model version'),
   ...optional('runId', optionalText(value, 'run_id')),
-  status: optionalText(value, 'status') ?? 'READY',
+  status: versionStatus(objectIn(value, 'status')),
+  ...optional('statusMessage', optionalText(value, 'status_message')),
+  // In the database the columns have names of their own.
+  ...optional('createdAt', time(value, 'creation_timestamp') ?? time(value, 'creation_time')),
+  ...optional('updatedAt', time(value, 'last_updated_timestamp') ?? time(value, 'last_updated_time')),
   ...optional('artifactUri', artifactUri),
 })
 

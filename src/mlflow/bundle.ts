@@ -4,7 +4,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { Trouble } from '../errors.ts'
-import { type PickleScan, scanPickle } from '../formats/pickle.ts'
+import { type PickleScan, scanPickle } from '../formats/pickle-scan.ts'
 import { type ModelFile, parseModelFile } from './mlmodel.ts'
 
 interface BundledFile {

@@ -2,14 +2,17 @@ import { randomUUID } from 'node:crypto'
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseDocument } from 'yaml'
-import { Trouble } from '../errors.ts'
-import { experimentOf, modelOf, runOf, textIn, versionOf } from './answers.ts'
+import { Trouble, unlessMissing } from '../errors.ts'
+import { experimentOf, modelFoldersIn, modelOf, outputsIn, runOf, textIn, versionOf } from './answers.ts'
 import { checkedId, checkedName, isId } from './ids.ts'
 import { localPath } from './location.ts'
-import type { Experiment, Leniency, LoggedModel, Tracking } from './types.ts'
+import type { Experiment, Leniency, LoggedModel, Run, Tracking } from './types.ts'
 
 /** Bytes. MLflow writes a few hundred. */
 const largestMeta = 64 * 1024
+const largestTag = 1024 * 1024
+/** Bytes of the end of a metric's file that hold its last line: two numbers and a step. */
+const lastLine = 256
 const mostAliases = 10
 
 const missing = (what: string, cause?: unknown): Trouble =>
@@ -32,11 +35,13 @@ const unreadable = (file: string, why: string, cause?: unknown): Trouble =>
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
 
-/** The text of a meta.yaml, or undefined where there is none. */
-const metaText = async (file: string): Promise<string | undefined> => {
+const metaText = (file: string): Promise<string | undefined> => textOf(file, largestMeta)
+
+/** The text of a small file, or undefined where there is none. `largest` in bytes. */
+const textOf = async (file: string, largest: number): Promise<string | undefined> => {
   try {
     const { size } = await stat(file)
-    if (size > largestMeta) throw unreadable(file, 'it is far larger than MLflow writes it')
+    if (size > largest) throw unreadable(file, 'it is far larger than MLflow writes it')
     return await readFile(file, 'utf8')
   } catch (error) {
     if (error instanceof Trouble) throw error
@@ -63,14 +68,41 @@ const metaOf = async (folder: string): Promise<unknown> => {
   return text === undefined ? undefined : parsed(file, text)
 }
 
-const foldersIn = async (folder: string): Promise<string[]> => {
+/** Folders whose names are ids. */
+const foldersIn = async (folder: string): Promise<string[]> => (await namesIn(folder)).filter(isId)
+
+/** All folders; the name of a registered model may hold nearly anything. */
+const namesIn = async (folder: string): Promise<string[]> => {
   try {
     const entries = await readdir(folder, { withFileTypes: true })
-    return entries.filter((entry) => entry.isDirectory() && isId(entry.name)).map((entry) => entry.name)
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return []
     throw unreadable(folder, `the system says ${codeOf(error) ?? 'nothing more'}`, error)
   }
+}
+
+/** The newest time among the last lines (`time value step`) of a run's metric files; a key with slashes makes folders. */
+const newestMetric = async (folder: string): Promise<number | undefined> => {
+  let newest: number | undefined
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return []
+    throw unreadable(folder, `the system says ${codeOf(error) ?? 'nothing more'}`, error)
+  })
+  for (const entry of entries) {
+    if (!entry.isFile()) continue
+    const handle = await open(join(entry.parentPath, entry.name), 'r')
+    try {
+      const { size } = await handle.stat()
+      const length = Math.min(size, lastLine)
+      const { buffer } = await handle.read(Buffer.alloc(length), 0, length, size - length)
+      const time = Number(/^(\d+) /.exec(buffer.toString('latin1').trimEnd().split('\n').at(-1) ?? '')?.[1])
+      if (Number.isSafeInteger(time) && time > (newest ?? 0)) newest = time
+    } finally {
+      await handle.close()
+    }
+  }
+  return newest
 }
 
 /** An entry that cannot be read ends the list, or is told and passed over. */
@@ -143,12 +175,33 @@ export const openFolder = async (uri: string, cwd: string): Promise<Tracking> =>
     }
     throw missing(what)
   }
+  const runsIn = async function* (experimentId: string, leniency?: Leniency): AsyncGenerator<Run> {
+    const folder = join(root, checkedId('experiment id', experimentId))
+    const runAt = async (id: string) => {
+      const meta = await metaOf(join(folder, id))
+      return meta === undefined ? undefined : runOf(meta)
+    }
+    for (const id of await foldersIn(folder)) {
+      const run = await orPassOver(runAt(id), leniency)
+      if (run?.lifecycle === 'active' || (leniency?.deleted && run)) yield run
+    }
+  }
   const findModel = (modelId: string): Promise<{ folder: string; meta: unknown }> => {
     checkedId('model id', modelId)
     return locate(`logged model ${modelId}`, (experiment) => join(experiment, 'models', modelId))
   }
   const model = async (modelId: string): Promise<LoggedModel> => modelOf((await findModel(modelId)).meta)
 
+  const versions = async function* () {
+    const registry = join(root, 'models')
+    for (const name of await namesIn(registry)) {
+      for (const folder of await namesIn(join(registry, name))) {
+        const number = /^version-(\d+)$/.exec(folder)?.[1]
+        const meta = number === undefined ? undefined : await versionAt(name, number)
+        if (meta !== undefined) yield versionOf(meta, textIn(meta, 'storage_location'))
+      }
+    }
+  }
   const versionAt = async (name: string, version: string): Promise<unknown> => {
     const meta = await metaOf(join(root, 'models', name, `version-${version}`))
     return textIn(meta, 'current_stage') === 'Deleted_Internal' ? undefined : meta
@@ -197,15 +250,21 @@ export const openFolder = async (uri: string, cwd: string): Promise<Tracking> =>
       checkedId('run id', runId)
       return runOf((await locate(`run ${runId}`, (experiment) => join(experiment, runId))).meta)
     },
-    runs: async function* (experimentId, _signal, leniency) {
-      const folder = join(root, checkedId('experiment id', experimentId))
-      const runAt = async (id: string) => {
-        const meta = await metaOf(join(folder, id))
-        return meta === undefined ? undefined : runOf(meta)
+    runs: (experimentId, _signal, leniency) => runsIn(experimentId, leniency),
+    record: async ({ experimentId, runId }) => {
+      const folder = join(root, checkedId('experiment id', experimentId), checkedId('run id', runId))
+      const lastMetricAt = await newestMetric(join(folder, 'metrics'))
+      const history = await textOf(join(folder, 'tags', 'mlflow.log-model.history'), largestTag)
+      return {
+        ...(lastMetricAt === undefined ? {} : { lastMetricAt }),
+        outputs: outputsIn(await foldersIn(join(folder, 'outputs'))),
+        modelFolders: modelFoldersIn(history),
       }
-      for (const id of await foldersIn(folder)) {
-        const run = await orPassOver(runAt(id), leniency)
-        if (run?.lifecycle === 'active' || (leniency?.deleted && run)) yield run
+    },
+    children: async function* ({ experimentId, runId }) {
+      for await (const run of runsIn(experimentId)) {
+        const tag = join(root, experimentId, run.runId, 'tags', 'mlflow.parentRunId')
+        if ((await textOf(tag, largestMeta))?.trim() === runId) yield run
       }
     },
     model,
@@ -222,7 +281,11 @@ export const openFolder = async (uri: string, cwd: string): Promise<Tracking> =>
         if (found === undefined || (found.deleted && !leniency?.deleted)) continue
         if (runId === undefined || found.sourceRunId === runId || linked.includes(id)) yield found
       }
-      for (const id of linked) if (!here.includes(id)) yield await model(id)
+      for (const id of linked) {
+        // One that was deleted since is still linked.
+        const found = here.includes(id) ? undefined : await model(id).catch(unlessMissing)
+        if (found !== undefined) yield found
+      }
     },
     knows: async (id) => {
       if (!isId(id)) return false
@@ -235,6 +298,14 @@ export const openFolder = async (uri: string, cwd: string): Promise<Tracking> =>
       const meta = await versionBy(checkedName(name), version)
       if (meta === undefined) throw missing(`version ${version} of model ${name}`)
       return versionOf(meta, textIn(meta, 'storage_location'))
+    },
+    versions,
+    versionsOf: async function* (source) {
+      const [key, value] =
+        'runId' in source
+          ? (['runId', checkedId('run id', source.runId)] as const)
+          : (['source', `models:/${checkedId('model id', source.modelId)}`] as const)
+      for await (const one of versions()) if (one[key] === value) yield one
     },
     setModelReady: async (modelId) => {
       const { folder, meta } = await findModel(modelId)

@@ -13,6 +13,8 @@ export interface ModelFile {
     readonly path: string
     readonly by: string
     readonly needed: 'loading' | 'environment' | 'example'
+    /** The file that reads it in its turn, where MLmodel itself names that one only. */
+    readonly through?: string
   }[]
   /** Referred paths that leave the model's folder: never followed, never sent. */
   readonly refused: readonly { readonly path: string; readonly by: string; readonly why: string }[]
@@ -159,6 +161,12 @@ export const parseModelFile = (text: string): ModelFile => {
     collect(into, flavor, `flavors.${name}`, fileKeysOf(name))
   }
   collect(into, root.get('saved_input_example_info'), 'saved_input_example_info', exampleKeys)
+  // Every flavor of MLflow 3.17.2 that writes python_env.yaml has it read the requirements.txt beside it (`_PythonEnv.current`).
+  for (const { path, by } of [...into.refers.values()]) {
+    if (!by.endsWith('.env.virtualenv')) continue
+    const read = `${path.slice(0, path.lastIndexOf('/') + 1)}requirements.txt`
+    if (!into.refers.has(read)) into.refers.set(read, { path: read, by, needed: 'environment', through: path })
+  }
 
   const modelId = word(root, 'model_id')
   const runId = word(root, 'run_id')

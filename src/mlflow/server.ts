@@ -1,9 +1,9 @@
-import { Trouble } from '../errors.ts'
-import { experimentOf, listIn, modelOf, objectIn, readEach, runOf, textIn, versionOf } from './answers.ts'
+import { Trouble, unlessMissing } from '../errors.ts'
+import { experimentOf, listIn, modelOf, objectIn, readEach, recordOf, runOf, textIn, versionOf } from './answers.ts'
 import { type Http, type Method, openHttp, type Sleep } from './http.ts'
 import { isHtml, notJson, redirectTrouble, statusTrouble } from './http-trouble.ts'
 import { checkedId, checkedName } from './ids.ts'
-import type { Leniency, LoggedModel, ServerInfo, Settings, Tracking } from './types.ts'
+import type { Leniency, LoggedModel, Run, ServerInfo, Settings, Tracking } from './types.ts'
 
 /** A tracking server, spoken to over its REST API. */
 export interface TrackingServer extends Tracking, Pick<Http, 'text' | 'bytes'> {
@@ -74,22 +74,60 @@ const pages = async function* (
 const noSuchCall = (error: unknown): boolean =>
   error instanceof Trouble && error.kind === 'unsupported' && (error.status === 404 || error.status === 405)
 
+type RecordedRun = Run & Required<Pick<Run, 'record'>>
+
+const recordedRun = (run: unknown): RecordedRun => ({ ...runOf(objectIn(run, 'info')), record: recordOf(run) })
+
 const viewOf = ({ deleted }: Leniency = {}) => (deleted ? 'ALL' : 'ACTIVE_ONLY')
 
 const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
+  const versions = async function* (filter: string | undefined, what: string, signal?: AbortSignal) {
+    const ask = (token: string | undefined) =>
+      http.json('GET', `${api}/model-versions/search`, {
+        query: { max_results: String(perPage), filter, page_token: token },
+        what,
+        ...(signal && { signal }),
+      })
+    try {
+      for await (const one of pages(ask, 'model_versions')) yield versionOf(one)
+    } catch (error) {
+      if (!noSuchCall(error)) throw error
+    }
+  }
   const model = async (modelId: string, signal?: AbortSignal): Promise<LoggedModel> => {
     const path = `${api}/logged-models/${encodeURIComponent(checkedId('model id', modelId))}`
     const answer = await http.json('GET', path, { what: `read logged model ${modelId}`, ...(signal && { signal }) })
     return modelOf(objectIn(objectIn(answer, 'model'), 'info'))
   }
-  const rawRun = async (runId: string, signal?: AbortSignal): Promise<unknown> => {
+  const readRun = async (runId: string, signal?: AbortSignal): Promise<RecordedRun> => {
     const query = { run_id: checkedId('run id', runId) }
     const answer = await http.json('GET', `${api}/runs/get`, {
       query,
       what: `read run ${runId}`,
       ...(signal && { signal }),
     })
-    return objectIn(answer, 'run')
+    return recordedRun(objectIn(answer, 'run'))
+  }
+  const searchRuns = async function* (
+    experimentId: string,
+    filter: string | undefined,
+    signal?: AbortSignal,
+    leniency?: Leniency,
+  ) {
+    const ids = [checkedId('experiment id', experimentId)]
+    const ask = (token: string | undefined) =>
+      http.json('POST', `${api}/runs/search`, {
+        json: {
+          experiment_ids: ids,
+          max_results: runsPerPage,
+          run_view_type: viewOf(leniency),
+          ...(filter && { filter }),
+          ...(token && { page_token: token }),
+        },
+        what: `list the runs of experiment ${experimentId}`,
+        ...(signal && { signal }),
+      })
+    for await (const one of pages(ask, 'runs')) yield* readEach(() => recordedRun(one), leniency)
   }
   return {
     experiment: async (by, signal) => {
@@ -109,22 +147,11 @@ const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
         })
       for await (const one of pages(ask, 'experiments')) yield* readEach(() => experimentOf(one), leniency)
     },
-    run: async (runId, signal) => runOf(objectIn(await rawRun(runId, signal), 'info')),
-    runs: async function* (experimentId, signal, leniency) {
-      const ids = [checkedId('experiment id', experimentId)]
-      const ask = (token: string | undefined) =>
-        http.json('POST', `${api}/runs/search`, {
-          json: {
-            experiment_ids: ids,
-            max_results: runsPerPage,
-            run_view_type: viewOf(leniency),
-            ...(token && { page_token: token }),
-          },
-          what: `list the runs of experiment ${experimentId}`,
-          ...(signal && { signal }),
-        })
-      for await (const one of pages(ask, 'runs')) yield* readEach(() => runOf(objectIn(one, 'info')), leniency)
-    },
+    run: readRun,
+    runs: (experimentId, signal, leniency) => searchRuns(experimentId, undefined, signal, leniency),
+    record: async (run, signal) => run.record ?? (await readRun(run.runId, signal)).record,
+    children: ({ experimentId, runId }, signal) =>
+      searchRuns(experimentId, `tags.\`mlflow.parentRunId\` = '${checkedId('run id', runId)}'`, signal),
     model,
     models: async function* (of, signal, leniency) {
       const ids = [checkedId('experiment id', of.experimentId)]
@@ -156,13 +183,11 @@ const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
       }
       if (of.runId === undefined) return
       // A model may be linked to a run that did not create it.
-      const outputs = objectIn(await rawRun(of.runId, signal), 'outputs')
-      for (const one of listIn(outputs, 'model_outputs')) {
-        const id = textIn(one, 'model_id')
-        if (id !== undefined && !seen.has(id)) {
-          seen.add(id)
-          yield await model(id, signal)
-        }
+      for (const id of (await readRun(of.runId, signal)).record.outputs) {
+        if (seen.has(id)) continue
+        // One that was deleted since is still linked.
+        const found = await model(id, signal).catch(unlessMissing)
+        if (found !== undefined) yield found
       }
     },
     knows: async (id, signal) => {
@@ -216,6 +241,19 @@ const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
       })
       return versionOf(found, textIn(where, 'artifact_uri'))
     },
+    versions: (signal) => versions(undefined, 'list the registered versions', signal),
+    versionsOf: (source, signal) =>
+      'runId' in source
+        ? versions(
+            `run_id = '${checkedId('run id', source.runId)}'`,
+            `list the versions registered from run ${source.runId}`,
+            signal,
+          )
+        : versions(
+            `source_path = 'models:/${checkedId('model id', source.modelId)}'`,
+            `list the versions registered from logged model ${source.modelId}`,
+            signal,
+          ),
     setModelReady: async (modelId, signal) => {
       await http.json('PATCH', `${api}/logged-models/${encodeURIComponent(checkedId('model id', modelId))}`, {
         // MLflow 3.17.2 wants the id in the body, too.

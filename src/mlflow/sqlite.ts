@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { Trouble } from '../errors.ts'
-import { experimentOf, modelOf, readEach, runOf, textIn, versionOf } from './answers.ts'
+import { experimentOf, modelFoldersIn, modelOf, outputsIn, readEach, runOf, textIn, versionOf } from './answers.ts'
 import { checkedId, checkedName } from './ids.ts'
 import { databaseFile } from './tracking-uri.ts'
 import type { Leniency, LoggedModel, Tracking } from './types.ts'
@@ -84,6 +84,10 @@ const notFound = (what: string): Trouble =>
 const modelColumns = `model_id, experiment_id, name, status, artifact_location, source_run_id,
   creation_timestamp_ms, last_updated_timestamp_ms, lifecycle_stage`
 const runColumns = 'run_uuid, experiment_id, status, artifact_uri, start_time, end_time, lifecycle_stage'
+const versionColumns =
+  'name, version, source, run_id, status, status_message, creation_time, last_updated_time, storage_location'
+/** A deleted version stays in the table (`STAGE_DELETED_INTERNAL`). */
+const notDeleted = "current_stage IS NOT 'Deleted_Internal'"
 const experimentColumns = 'experiment_id, name, artifact_location, lifecycle_stage'
 const living = ({ deleted }: Leniency = {}): string =>
   deleted ? "lifecycle_stage <> ''" : "lifecycle_stage = 'active'"
@@ -149,6 +153,11 @@ export const openSqlite = async (uri: string): Promise<Tracking> => {
     )
   }
 
+  const versions = async function* (where: string, ...values: SQLInputValue[]) {
+    const sql = `SELECT rowid, ${versionColumns} FROM model_versions WHERE ${notDeleted} ${where}`
+    for (const row of paged(sql, 'rowid', ...values)) yield versionOf(row, textIn(row, 'storage_location'))
+  }
+
   return {
     kind: 'sqlite',
     uri,
@@ -168,6 +177,30 @@ export const openSqlite = async (uri: string): Promise<Tracking> => {
       const sql = `SELECT ${runColumns} FROM runs WHERE ${living(leniency)} AND CAST(experiment_id AS TEXT) = ?`
       for (const row of paged(sql, 'run_uuid', checkedId('experiment id', experimentId)))
         yield* readEach(() => runOf(row), leniency)
+    },
+    record: async ({ runId }) => {
+      const id = checkedId('run id', runId)
+      const newest = rows('SELECT MAX(timestamp) AS newest FROM latest_metrics WHERE run_uuid = ?', id)[0]
+      const history = rows("SELECT value FROM tags WHERE run_uuid = ? AND key = 'mlflow.log-model.history'", id)[0]
+      const outputs = hasModels()
+        ? rows(
+            `SELECT destination_id FROM inputs
+             WHERE source_type = 'RUN_OUTPUT' AND source_id = ? AND destination_type = 'MODEL_OUTPUT'`,
+            id,
+          )
+        : []
+      const lastMetricAt = Number(newest?.newest ?? 0)
+      return {
+        ...(lastMetricAt > 0 ? { lastMetricAt } : {}),
+        outputs: outputsIn(outputs.map((row) => textIn(row, 'destination_id'))),
+        modelFolders: modelFoldersIn(textIn(history, 'value')),
+      }
+    },
+    children: async function* ({ experimentId, runId }) {
+      const sql = `SELECT ${runColumns} FROM runs WHERE lifecycle_stage = 'active' AND CAST(experiment_id AS TEXT) = ?
+        AND run_uuid IN (SELECT run_uuid FROM tags WHERE key = 'mlflow.parentRunId' AND value = ?)`
+      const ids = [checkedId('experiment id', experimentId), checkedId('run id', runId)]
+      for (const row of paged(sql, 'run_uuid', ...ids)) yield runOf(row)
     },
     model: async (modelId) => model(modelId),
     models: async function* (of, _signal, leniency) {
@@ -197,9 +230,7 @@ export const openSqlite = async (uri: string): Promise<Tracking> => {
     version: async (name, version) => {
       checkedName(name)
       const what = `version ${version} of model ${name}`
-      const columns = 'name, version, source, run_id, status, storage_location'
-      // A deleted version stays in the table (`STAGE_DELETED_INTERNAL`).
-      const sql = `SELECT ${columns} FROM model_versions WHERE name = ? AND current_stage <> 'Deleted_Internal'`
+      const sql = `SELECT ${versionColumns} FROM model_versions WHERE ${notDeleted} AND name = ?`
       const row = version.startsWith('@')
         ? one(
             what,
@@ -215,6 +246,11 @@ export const openSqlite = async (uri: string): Promise<Tracking> => {
             : one(what, `${sql} AND lower(current_stage) = lower(?) ORDER BY version DESC LIMIT 1`, name, version)
       return versionOf(row, textIn(row, 'storage_location'))
     },
+    versions: () => versions(''),
+    versionsOf: (source) =>
+      'runId' in source
+        ? versions('AND run_id = ?', checkedId('run id', source.runId))
+        : versions('AND source = ?', `models:/${checkedId('model id', source.modelId)}`),
     setModelReady: async (modelId) => {
       const { status } = model(modelId)
       if (status === 'READY') return

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Trouble } from '../errors.ts'
+import { Trouble, unlessMissing } from '../errors.ts'
 import { checkedId, checkedName, isId, isModelId } from './ids.ts'
 import { below, localPath, schemeOf } from './location.ts'
 import type { Experiment, LoggedModel, Run, Settings, Target, TargetSpec, Tracking } from './types.ts'
@@ -81,11 +81,11 @@ export const modelTarget = (model: LoggedModel): Target => ({
 /** A path in a run is, as in MLflow 3, the name of a model that the run logged, or else a folder of its artifacts. */
 const runTargets = async function* (
   tracking: Tracking,
-  runId: string,
+  run: Run,
   path: string | undefined,
   signal?: AbortSignal,
 ): AsyncGenerator<Target> {
-  const run = await tracking.run(runId, signal)
+  const { runId } = run
   const models = tracking.models({ experimentId: run.experimentId, runId }, signal)
   if (path === undefined) {
     yield runTarget(run)
@@ -106,20 +106,32 @@ const versionTargets = async function* (
   spec: { readonly name: string; readonly version: string },
   signal?: AbortSignal,
 ): AsyncGenerator<Target> {
-  const found = await tracking.version(spec.name, spec.version, signal)
-  const source = /^(?:runs|models):\//.test(found.source) ? parseTarget(found.source) : undefined
-  if (source?.kind === 'model') yield modelTarget(await tracking.model(source.modelId, signal))
-  else if (source?.kind === 'run') yield* runTargets(tracking, source.runId, source.path, signal)
-  else {
-    const uri = found.artifactUri ?? found.source
+  const version = await tracking.version(spec.name, spec.version, signal)
+  const source = /^(?:runs|models):\//.test(version.source) ? parseTarget(version.source) : undefined
+  const name = `models:/${version.name}/${version.version}`
+  const uri = version.artifactUri ?? version.source
+  if (source?.kind === 'model') {
+    const model = await tracking.model(source.modelId, signal).catch(unlessMissing)
+    const sourceGone = `logged model ${source.modelId} is deleted or unknown`
+    yield model === undefined ? { ...uriTarget(uri, name), version, sourceGone } : { ...modelTarget(model), version }
+  } else if (source?.kind === 'run') {
+    const run = await tracking.run(source.runId, signal).catch(unlessMissing)
+    if (run === undefined)
+      yield {
+        ...uriTarget(uri, name),
+        version,
+        sourceGone: `run ${source.runId} is unknown, as one is after mlflow gc`,
+      }
+    else for await (const one of runTargets(tracking, run, source.path, signal)) yield { ...one, version }
+  } else {
     if (/^models:/.test(uri))
       throw new Trouble({
         kind: 'unsupported',
-        what: `cannot find the files of models:/${found.name}/${found.version}`,
+        what: `cannot find the files of ${name}`,
         why: 'its source is a version of another model',
         todo: 'Name that version as the target',
       })
-    yield uriTarget(uri, `models:/${found.name}/${found.version}`)
+    yield { ...uriTarget(uri, name), version }
   }
 }
 
@@ -156,7 +168,7 @@ export const resolveTargets = async function* (
       why: 'no tracking server or tracking database is at hand',
       todo: 'Set MLFLOW_TRACKING_URI, or name the store URI or folder itself',
     })
-  if (spec.kind === 'run') yield* runTargets(tracking, spec.runId, spec.path, signal)
+  if (spec.kind === 'run') yield* runTargets(tracking, await tracking.run(spec.runId, signal), spec.path, signal)
   else if (spec.kind === 'model') yield modelTarget(await tracking.model(spec.modelId, signal))
   else if (spec.kind === 'version') yield* versionTargets(tracking, spec, signal)
   else yield* experimentTargets(tracking, spec.by, signal)

@@ -22,6 +22,18 @@ export interface Run {
   readonly startedAt?: number
   readonly endedAt?: number
   readonly lifecycle: 'active' | 'deleted'
+  /** Present where the store told it in the same answer. */
+  readonly record?: RunRecord
+}
+
+/** What was logged to a run, as far as it tells what should be stored and when the run last showed life. */
+export interface RunRecord {
+  /** The newest timestamp among the latest values of its metrics, in milliseconds since the epoch, by the client's clock. */
+  readonly lastMetricAt?: number
+  /** Ids of the logged models that the run names as its outputs, whether they still exist or not. Empty before MLflow 3. */
+  readonly outputs: readonly string[]
+  /** Folders of the run's artifacts to which a model was logged the way of MLflow 2 (tag `mlflow.log-model.history`). */
+  readonly modelFolders: readonly string[]
 }
 
 export interface LoggedModel {
@@ -38,13 +50,21 @@ export interface LoggedModel {
   readonly deleted?: true
 }
 
+/** REST spelling of a registered version's status (protos/model_registry.proto of MLflow 3.17.2). */
+export type VersionStatus = 'PENDING_REGISTRATION' | 'FAILED_REGISTRATION' | 'READY' | 'UNKNOWN'
+
 export interface ModelVersion {
   readonly name: string
   readonly version: string
   /** `models:/m-…`, `runs:/…`, or a store URI. */
   readonly source: string
   readonly runId?: string
-  readonly status: string
+  readonly status: VersionStatus
+  /** What the registry says of the status, such as why it failed. */
+  readonly statusMessage?: string
+  /** Milliseconds since the epoch. */
+  readonly createdAt?: number
+  readonly updatedAt?: number
   /** The store URI that the server resolves the version to, where it tells. */
   readonly artifactUri?: string
 }
@@ -66,6 +86,10 @@ export interface Tracking {
   experiments(signal?: AbortSignal, leniency?: Leniency): AsyncIterable<Experiment>
   run(runId: string, signal?: AbortSignal): Promise<Run>
   runs(experimentId: string, signal?: AbortSignal, leniency?: Leniency): AsyncIterable<Run>
+  /** What was logged to the run; no request where the run came with it. */
+  record(run: Run, signal?: AbortSignal): Promise<RunRecord>
+  /** The runs that name this one as their parent (tag `mlflow.parentRunId`), in the same experiment. */
+  children(run: Run, signal?: AbortSignal): AsyncIterable<Run>
   model(modelId: string, signal?: AbortSignal): Promise<LoggedModel>
   /** Logged models of an experiment, or only those that a run logged, PENDING ones included. Empty on servers older than 3.0, which have none. */
   models(
@@ -77,6 +101,13 @@ export interface Tracking {
   knows(id: string, signal?: AbortSignal): Promise<boolean>
   /** `version` is a number, `@alias`, `latest`, or a stage, as in MLflow's `models:/` URIs. */
   version(name: string, version: string, signal?: AbortSignal): Promise<ModelVersion>
+  /** Every version of every registered model, in no promised order. Empty where the server keeps no registry. */
+  versions(signal?: AbortSignal): AsyncIterable<ModelVersion>
+  /** The versions that were registered from a run, or from a logged model. */
+  versionsOf(
+    source: { readonly runId: string } | { readonly modelId: string },
+    signal?: AbortSignal,
+  ): AsyncIterable<ModelVersion>
   /** Sets a PENDING or UPLOAD_FAILED logged model to READY, and nothing else. Only after its files were verified. */
   setModelReady(modelId: string, signal?: AbortSignal): Promise<void>
 }
@@ -164,6 +195,10 @@ export interface Target {
   readonly experimentId?: string
   readonly run?: Run
   readonly model?: LoggedModel
+  /** The registered version by which it was asked for. */
+  readonly version?: ModelVersion
+  /** Why what the version was registered from is not there: the run or logged model is deleted or unknown. */
+  readonly sourceGone?: string
   /** Says why this is not exactly what was asked for, such as an experiment that does not exist yet. */
   readonly assumed?: string
 }

@@ -1,5 +1,5 @@
 /** Needs that the bucket behind an S3 store answers. */
-import { NotApplicable, Trouble, type TroubleKind } from '../errors.ts'
+import { ifTrouble, NotApplicable, Trouble, type TroubleKind } from '../errors.ts'
 import type { Bucket, BucketSettings, ChecksumTry, Right, Told } from '../stores/bucket.ts'
 import { checksumModes } from '../stores/bucket.ts'
 import type { Store } from '../stores/store.ts'
@@ -12,6 +12,7 @@ import {
   readRights,
   store,
   target,
+  unfinishedUploads,
 } from './declarations.ts'
 import type { Needed } from './needed.ts'
 import { type Opening, opener } from './opener.ts'
@@ -29,8 +30,13 @@ const bucketOf = async (open: Opening<Needed>['open']): Promise<{ of: Store; buc
 
 const told = <T>(answer: Told<T>): T | undefined => ('told' in answer ? answer.told : undefined)
 
-export const bucketSettingsOpener = opener(bucketSettings, async ({ open, signal }: Opening<Needed>) => {
+export const bucketSettingsOpener = opener(bucketSettings, async ({ context, open, signal }: Opening<Needed>) => {
   const { bucket } = await bucketOf(open)
+  // After a failure the settings matter where something was left behind; a check asks for them before anything is sent.
+  const left = context.occasion === 'scan' ? await open(unfinishedUploads).catch(ifTrouble) : undefined
+  if (context.occasion === 'scan' && (left?.uploads.length ?? 0) === 0) {
+    throw new NotApplicable('no unfinished upload was seen here')
+  }
   const value = await bucket.settings(signal)
   const versioning = told(value.versioning)
   const encryption = told(value.encryption)?.algorithm

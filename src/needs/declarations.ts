@@ -6,15 +6,17 @@ import type { ModelBundle } from '../mlflow/bundle.ts'
 import type { Client } from '../mlflow/client.ts'
 import type { Expiring } from '../mlflow/expiry.ts'
 import type { ModelFile } from '../mlflow/mlmodel.ts'
+import type { Registry } from '../mlflow/registry.ts'
 import type { Route } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
-import type { LoggedModel, Settings, Target, Tracking } from '../mlflow/types.ts'
+import type { LoggedModel, ModelVersion, RunStatus, Settings, Target, Tracking } from '../mlflow/types.ts'
 import type { MultipartCanary } from '../probes/multipart-canary.ts'
 import type { ProxyPlan } from '../probes/proxies.ts'
 import type { BodyLimit, Paced, Reach, Transfer } from '../probes/types.ts'
 import type { BucketSettings, ChecksumTry, Right } from '../stores/bucket.ts'
 import type { SignedFor, Store, StoredFile } from '../stores/store.ts'
 import type { Manifest } from '../transfer/manifest.ts'
+import type { Untold } from './side-by-side.ts'
 
 /** A file that is going to be uploaded. `path` is relative to the artifact root; `bytes` in bytes. */
 export interface PlannedFile {
@@ -207,6 +209,10 @@ export interface UnfinishedUploads {
   readonly uploads: readonly {
     readonly path: string
     readonly id: string
+    /** When it was begun, in milliseconds since the epoch by the store's clock. */
+    readonly initiated?: number
+    /** Who began it, in the store's words. */
+    readonly initiator?: string
     readonly parts?: number
     /** Bytes. */
     readonly stored?: number
@@ -222,7 +228,63 @@ export const unfinishedUploads = need<UnfinishedUploads>()({
   name: 'unfinishedUploads',
   touches: 'reads',
   scope: 'target',
-  facts: { unfinished: 'count' },
+  facts: { unfinished: 'count', unfinishedBytes: 'bytes' },
+})
+/** What a run says of itself and when it last showed life; times in milliseconds since the epoch. */
+export interface RunSigns {
+  readonly runId: string
+  readonly status: RunStatus
+  /** The newest of all times that are known: metrics, objects, parts, models, child runs. */
+  readonly lastSign?: number
+  /** What could not be dated, as a noun: "3 stored files". Absent where every time is known. */
+  readonly undated?: string
+}
+/** Not applicable to anything but a whole run. Of a run that has ended only its status is told. */
+export const runSigns = need<RunSigns>()({ name: 'runSigns', touches: 'reads', scope: 'target', facts: {} })
+/** What lies at the artifact root of a run or model, held against what the tracking store says was put there. */
+export interface ArtifactRoot {
+  readonly uri: string
+  readonly lifecycle: 'active' | 'deleted'
+  /** Why nothing can lie there: the bucket or folder is gone. */
+  readonly gone?: string
+  /** Why nobody can tell from here. */
+  readonly unseen?: string
+  /** Folders to which the run logged a model, and in which nothing is stored. */
+  readonly emptyModels: readonly string[]
+}
+export const artifactRoot = need<ArtifactRoot>()({
+  name: 'artifactRoot',
+  touches: 'reads',
+  scope: 'target',
+  facts: {},
+})
+/** The logged models that a run names as its outputs, and those of them that no longer exist. Not applicable to anything but a whole run. */
+export interface Outputs {
+  readonly named: readonly string[]
+  readonly missing: readonly string[]
+}
+export const outputs = need<Outputs>()({
+  name: 'outputs',
+  touches: 'reads',
+  scope: 'target',
+  facts: { modelOutputs: 'count' },
+})
+export const registry = need<Registry>()({ name: 'registry', touches: 'reads', scope: 'run', facts: {} })
+/** The registered versions that a target stands behind. */
+export interface Registrations {
+  readonly versions: readonly {
+    readonly version: ModelVersion
+    /** Below the target's root, where the version says so: empty for the root itself. */
+    readonly path?: string
+    /** Why its source is not there. */
+    readonly gone?: string
+  }[]
+}
+export const registrations = need<Registrations>()({
+  name: 'registrations',
+  touches: 'reads',
+  scope: 'target',
+  facts: { versions: 'count' },
 })
 /** Objects below an experiment's location that lie in no folder of a run or model, by top folder. */
 export interface Strays {
@@ -361,15 +423,11 @@ export interface Structures {
     /** Bytes that it would have at least were it whole. */
     readonly expected?: number
   }[]
+  /** Files that nothing shows to be whole, whether or not anything speaks against them; absent where they are more than a few. */
+  readonly unproved?: readonly string[]
   /** Files that others cannot do without. Paths below the target's root, hostile until checked. */
   readonly refers: readonly { readonly from: string; readonly path: string; readonly least?: number }[]
-  /** Why some could not be judged, with how many. */
-  readonly untold: readonly {
-    readonly because: string
-    readonly unexpected: boolean
-    readonly files: number
-    readonly first: string
-  }[]
+  readonly untold: readonly Untold[]
 }
 export const structures = need<Structures>()({
   name: 'structures',
@@ -387,7 +445,7 @@ export interface Contents {
     /** Milliseconds since the epoch, by the store's clock. */
     readonly modified?: number
   }[]
-  readonly untold: readonly { readonly because: string; readonly files: number; readonly first: string }[]
+  readonly untold: readonly Untold[]
 }
 export const contents = need<Contents>()({
   name: 'contents',

@@ -1,9 +1,12 @@
+import type { Occasion } from '../check.ts'
 import type { Host } from '../commands/command.ts'
 import type { Depth, PlannedUpload } from './declarations.ts'
 
 /** What openers may know of the command that runs: its options and the machine it runs on. */
 export interface Needed {
   readonly host: Host
+  /** Whose checks run; `scan` for a repair, which looks as a scan does. */
+  readonly occasion?: Occasion
   readonly trackingUri?: string
   readonly artifactsDestination?: string
   readonly trustedHosts: readonly string[]

@@ -7,14 +7,16 @@ import { tempFolder } from '../host/temp.ts'
 import { readBundle } from '../mlflow/bundle.ts'
 import { findClient } from '../mlflow/client.ts'
 import { expiringLogins } from '../mlflow/expiry.ts'
+import { registryOf } from '../mlflow/registry.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { readSettings } from '../mlflow/settings.ts'
 import { openTracking } from '../mlflow/tracking.ts'
 import { accessOpener } from './access.ts'
 import { bucketSettingsOpener, checksumTriesOpener, deleteRightOpener, readRightsOpener } from './bucketed.ts'
 import { leftoversOpener } from './canaries.ts'
+import { contentsOpener, manifestOpener } from './compared.ts'
 import * as needs from './declarations.ts'
-import { contentsOpener, formatNamesOpener, manifestOpener, structuresOpener } from './judged.ts'
+import { formatNamesOpener, structuresOpener } from './judged.ts'
 import type { Needed } from './needed.ts'
 import type { Opener } from './opener.ts'
 import { opener } from './opener.ts'
@@ -27,9 +29,12 @@ import {
   storeReachOpener,
   trackingReachOpener,
 } from './probed.ts'
-import { listingOpener, localTreeOpener, modelFilesOpener, storeOpener, unfinishedUploadsOpener } from './stored.ts'
+import { runSignsOpener } from './signs.ts'
+import { artifactRootOpener, outputsOpener, registrationsOpener } from './states.ts'
+import { listingOpener, localTreeOpener, modelFilesOpener, storeOpener } from './stored.ts'
 import { destinationFolderOpener, loggedModelOpener, routeOpener, targetOpener } from './tracked.ts'
 import { transfersOpener } from './transferred.ts'
+import { unfinishedUploadsOpener } from './unfinished.ts'
 
 const of = <V, F extends Facts>(
   need: Need<string, V, F>,
@@ -139,6 +144,11 @@ export const openers: readonly Opener<Needed>[] = [
   structuresOpener,
   contentsOpener,
   unfinishedUploadsOpener,
+  runSignsOpener,
+  outputsOpener,
+  artifactRootOpener,
+  of(needs.registry, async ({ open }) => ({ value: registryOf(await open(needs.tracking)) })),
+  registrationsOpener,
   of(needs.strays, async () => {
     throw new NotApplicable('stray objects are looked for in whole experiments, with --stray')
   }),

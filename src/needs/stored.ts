@@ -1,10 +1,8 @@
 /** Needs that the artifact store answers. */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Gap } from '../check.ts'
 import { NotApplicable, Trouble } from '../errors.ts'
 import { parseModelFile } from '../mlflow/mlmodel.ts'
-import { lastSign, timesOf } from '../stores/age.ts'
 import { openStore } from '../stores/index.ts'
 import { unsafeBecause } from '../stores/path.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
@@ -19,14 +17,13 @@ import {
   store,
   target,
   tracking,
-  type UnfinishedUploads,
-  unfinishedUploads,
 } from './declarations.ts'
 import type { Needed } from './needed.ts'
 import { type Opening, opener } from './opener.ts'
 
 export const storeOpener = opener(store, async ({ context, open, signal }: Opening<Needed>) => {
   const at = await open(target)
+  if (at.sourceGone !== undefined && /^(?:models|runs):/.test(at.artifactUri)) throw new NotApplicable(at.sourceGone)
   // A bare store URI needs no tracking store; everything proxied does.
   const tracked =
     at.kind === 'uri' && !at.artifactUri.startsWith('mlflow-artifacts:') ? undefined : await open(tracking)
@@ -47,7 +44,9 @@ export const listingOpener = opener(listing, async ({ context, open, signal, pro
     bytes += file.size
     if (files.size % 1000 === 0) progress(`${files.size} objects listed`)
   }
-  if (files.size === 0 && context.localDir === undefined && (await open(target)).kind === 'uri') {
+  const { kind, version } = await open(target)
+  // What a version points at was not typed; a check of its own says that nothing is there.
+  if (files.size === 0 && context.localDir === undefined && kind === 'uri' && version === undefined) {
     await requireSomething(opened, signal)
   }
   const value: Listing = { files, bytes }
@@ -113,74 +112,3 @@ export const localTreeOpener = opener(localTree, async ({ context, open }: Openi
   const value = await openTree(context.localDir, await open(target))
   return { value, facts: { localFiles: value.files.size } }
 })
-
-export const unfinishedUploadsOpener = opener(
-  unfinishedUploads,
-  async ({ open, signal, progress }: Opening<Needed>) => {
-    const at = await open(target)
-    const opened = await open(store)
-    const gaps: Omit<Gap, 'kind'>[] = []
-    const uploads = new Map<string, UnfinishedUploads['uploads'][number]>()
-    const now = await opened.now(signal)
-    const refused = (error: unknown, what: string) => {
-      if (!(error instanceof Trouble)) throw error
-      const because = `${what}: ${error.why}`
-      if (!gaps.some((gap) => gap.because === because)) {
-        gaps.push({ at: at.name, cannot: 'see', because, unexpected: error.kind !== 'unsupported' })
-      }
-    }
-    const gather = async (path?: string) => {
-      for await (const upload of opened.unfinished({ ...(path === undefined ? {} : { path }), signal })) {
-        const key = `${upload.path}\n${upload.id}`
-        if (uploads.has(key)) continue
-        progress(`${uploads.size + 1} unfinished uploads`)
-        const { path: place, id } = upload
-        try {
-          const parts = await opened.partsOf(upload, signal)
-          const sign = lastSign(timesOf(upload, parts))
-          uploads.set(key, {
-            path: place,
-            id,
-            parts: parts.length,
-            stored: parts.reduce((sum, part) => sum + part.size, 0),
-            ...(sign === undefined ? {} : { lastSign: sign }),
-          })
-        } catch (error) {
-          refused(error, 'the parts of an unfinished upload could not be listed')
-          uploads.set(key, { path: place, id })
-        }
-      }
-    }
-    try {
-      await gather()
-      // Some stores (MinIO) answer only for an exact key, so every key that is expected and not whole is asked for by name.
-      const expected = await expectedKeys(open)
-      for (const path of expected.slice(0, mostKeys)) await gather(path)
-      if (expected.length > mostKeys) {
-        const because = `of ${expected.length} expected keys that are not stored, ${mostKeys} were asked for by name`
-        gaps.push({ at: at.name, cannot: 'see', because, unexpected: false })
-      }
-    } catch (error) {
-      refused(error, 'unfinished uploads could not be listed')
-    }
-    const value: UnfinishedUploads = { uploads: [...uploads.values()], gaps, ...(now === undefined ? {} : { now }) }
-    return { value, facts: { unfinished: value.uploads.length } }
-  },
-)
-
-/** More exact-key requests than this would make a scan of a large folder slow (one request each). */
-const mostKeys = 1000
-
-const expectedKeys = async (open: Opening<Needed>['open']): Promise<string[]> => {
-  const { files } = await open(listing)
-  const keys = new Set<string>()
-  for (const { folder, content } of await open(modelFiles)) {
-    if (!('malformed' in content)) for (const { path } of content.refers) keys.add(`${folder}${path}`)
-  }
-  const tree = await open(localTree).catch((error: unknown) => {
-    if (error instanceof NotApplicable || error instanceof Trouble) return undefined
-    throw error
-  })
-  for (const path of tree?.files.keys() ?? []) keys.add(path)
-  return [...keys].filter((key) => !files.has(key) && unsafeBecause(key) === undefined)
-}

@@ -32,6 +32,7 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
     if (unit === 'bytes') return `${label} ${rounded ? bytes(value) : exactBytes(value)}`
     if (unit === 'ms') return `${label} ${duration(value)}`
     if (unit === 'bytesPerSecond') return `${label} ${bytes(value)}/s`
+    if (unit === 'usdPerMonth') return `${label} USD ${value.toFixed(2)} a month`
     return `${label} ${value}`
   }
   const told = new Set<string>()

@@ -21,6 +21,8 @@ export interface S3Connection {
   readonly identity: string
   /** The store's clock minus this machine's, in milliseconds, from the last answer's Date header. */
   clockOffset(): number | undefined
+  /** What the last answer's Server header calls the store: `SeaweedFS 30GB 4.48`, `MinIO`. Anything may stand in between and say otherwise. */
+  software(): string | undefined
   close(): void
 }
 
@@ -36,11 +38,11 @@ export const isAmazon = (endpoint: string | undefined): boolean =>
 /** The SDK writes some of its warnings to the console unless it is given a place for them. */
 const nowhere = { trace() {}, debug() {}, info() {}, warn() {}, error() {} }
 
-const dateOf = (response: unknown): number => {
-  if (typeof response !== 'object' || response === null || !('headers' in response)) return Number.NaN
-  const headers = response.headers
-  const date = typeof headers === 'object' && headers !== null && 'date' in headers ? headers.date : undefined
-  return typeof date === 'string' ? Date.parse(date) : Number.NaN
+const headerOf = (response: unknown, name: 'date' | 'server'): string | undefined => {
+  if (typeof response !== 'object' || response === null || !('headers' in response)) return undefined
+  const { headers } = response
+  const value = typeof headers === 'object' && headers !== null ? (headers as Record<string, unknown>)[name] : undefined
+  return typeof value === 'string' ? value : undefined
 }
 
 /** boto3 knows AWS_DEFAULT_REGION and the profile, the SDK for JavaScript AWS_REGION and the profile; us-east-1 is what signing for an endpoint of one's own uses. */
@@ -62,6 +64,7 @@ export const connectS3 = async (
   const proxyEnv = nodeProxy(new URL(originOf(endpoint ?? `https://s3.${region}.amazonaws.com`)), env, 'botocore')
   const agent = { keepAlive: true, maxSockets: 50, proxyEnv }
   let offset: number | undefined
+  let server: string | undefined
 
   const config: S3ClientConfig = {
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -86,8 +89,9 @@ export const connectS3 = async (
     client.middlewareStack.add(
       (next) => async (args) => {
         const result = await next(args)
-        const date = dateOf(result.response)
+        const date = Date.parse(headerOf(result.response, 'date') ?? '')
         if (!Number.isNaN(date)) offset = date - Date.now()
+        server = headerOf(result.response, 'server') ?? server
         return result
       },
       { step: 'deserialize', priority: 'low', name: 'storeClock' },
@@ -110,6 +114,7 @@ export const connectS3 = async (
     region,
     identity: `access key …${accessKeyId.slice(-4)}`,
     clockOffset: () => offset,
+    software: () => server,
     close: () => {
       patient.destroy()
       once.destroy()

@@ -1,13 +1,12 @@
 import {
   ListMultipartUploadsCommand,
-  ListObjectsV2Command,
   ListPartsCommand,
   type ListPartsCommandOutput,
   type MultipartUpload,
 } from '@aws-sdk/client-s3'
 import { Trouble } from '../errors.ts'
 import type { S3Calls } from './s3-calls.ts'
-import type { Part, StoredFile } from './store.ts'
+import type { Part } from './store.ts'
 
 /** The S3 API gained multipart uploads on this day; MinIO's zero time, epochs and moto's constant lie before its end. */
 const firstUploads = Date.UTC(2010, 10, 11)
@@ -34,8 +33,8 @@ export const crc32FromBase64 = (text: string | undefined): number | undefined =>
 }
 
 /** Names come back percent-encoded where the store honours the wish for it, since XML cannot carry every key; a space may be a plus. */
-const decoded = (name: string, encoding: string | undefined): string => {
-  if (encoding !== 'url') return name
+export const decoded = (name: string, encoding: string | undefined): string => {
+  if (encoding !== 'url' || !/[%+]/.test(name)) return name
   try {
     return decodeURIComponent(name.replaceAll('+', ' '))
   } catch {
@@ -44,46 +43,13 @@ const decoded = (name: string, encoding: string | undefined): string => {
 }
 
 /** Guards against a list that says "there is more" and gives the same page again. */
-const endless = (what: string): Trouble =>
+export const endless = (what: string): Trouble =>
   new Trouble({
     kind: 'unexpected-answer',
     what,
     why: 'the store says that there is more, but gives no way to get on',
     todo: 'Look with the tools of the store itself',
   })
-
-/** Objects whose key begins with `prefix`, by full key. Folder markers (keys that end in a slash) are left out. */
-export async function* listObjects(calls: S3Calls, prefix: string, signal?: AbortSignal): AsyncIterable<StoredFile> {
-  const what = `cannot list ${calls.uriOf(prefix)}`
-  const seen = new Set<string>()
-  let token: string | undefined
-  do {
-    const command = new ListObjectsV2Command({
-      ...calls.bucket,
-      EncodingType: 'url',
-      ...(prefix === '' ? {} : { Prefix: prefix }),
-      ...(token === undefined ? {} : { ContinuationToken: token }),
-    })
-    const page = await calls.run({ what, action: 's3:ListBucket', signal }, (client, how) => client.send(command, how))
-    for (const object of page.Contents ?? []) {
-      const key = decoded(object.Key ?? '', page.EncodingType)
-      if (key === '' || key.endsWith('/')) continue
-      const etag = unquoted(object.ETag)
-      yield {
-        path: key,
-        size: object.Size ?? 0,
-        ...(object.LastModified === undefined ? {} : { modified: object.LastModified.getTime() }),
-        ...(etag === undefined ? {} : { etag }),
-      }
-    }
-    token = page.IsTruncated === true ? (page.NextContinuationToken ?? '') : undefined
-    if (token !== undefined && (token === '' || seen.has(token))) throw endless(what)
-    if (token !== undefined) seen.add(token)
-  } while (token !== undefined)
-}
-
-/** The most that one page of uploads holds (docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html). */
-const mostUploads = 1000
 
 export interface ListedUpload {
   readonly key: string
@@ -98,15 +64,15 @@ interface Markers {
 
 /**
  * Multipart uploads whose key begins with `prefix`, each once. Copes with what was seen in the field: SeaweedFS pages by
- * upload id alone and in no order of keys; versitygw refuses the upload id as a marker, so that the key alone has to do
- * and the rest of that key's uploads are asked for by themselves.
+ * upload id alone and in no order of keys; versitygw refuses the upload id as a marker beside its own key, so that the key
+ * alone has to do and the rest of that key's uploads are asked for by themselves.
  */
 export async function* listUploads(calls: S3Calls, prefix: string, signal?: AbortSignal): AsyncIterable<ListedUpload> {
   const what = `cannot list the unfinished uploads of ${calls.uriOf(prefix)}`
-  const page = (markers: Markers, within: string, pageSize = calls.pageSize) => {
+  const page = (markers: Markers, within: string) => {
     const command = new ListMultipartUploadsCommand({
       ...calls.bucket,
-      ...(pageSize === undefined ? {} : { MaxUploads: pageSize }),
+      ...(calls.pageSize === undefined ? {} : { MaxUploads: calls.pageSize }),
       ...(within === '' ? {} : { Prefix: within }),
       EncodingType: 'url',
       ...markers,
@@ -125,9 +91,26 @@ export async function* listUploads(calls: S3Calls, prefix: string, signal?: Abor
       return [{ key, id, upload }]
     })
 
-  let markers: Markers = {}
   const been = new Set<string>()
-  for (;;) {
+  const onward = (markers: Markers): Markers => {
+    const at = JSON.stringify(markers)
+    if (at === '{}' || been.has(at)) throw endless(what)
+    been.add(at)
+    return markers
+  }
+  /** versitygw looks for the upload id below the first key after the key marker: whatever sorts just before a key leads to it. */
+  const ofKey = async function* (key: string): AsyncIterable<ListedUpload> {
+    for (let markers: Markers = {}; ; ) {
+      const got = await page(markers, key)
+      yield* fresh(got.Uploads ?? [], got.EncodingType)
+      // Other keys that begin with this one have their turn in the list of all.
+      if (got.IsTruncated !== true || decoded(got.NextKeyMarker ?? '', got.EncodingType) !== key) return
+      if (key.length === 1) throw endless(what)
+      markers = onward({ KeyMarker: key.slice(0, -1), UploadIdMarker: got.NextUploadIdMarker ?? '' })
+    }
+  }
+
+  for (let markers: Markers = {}; ; ) {
     let got: Awaited<ReturnType<typeof page>>
     try {
       got = await page(markers, prefix)
@@ -135,19 +118,14 @@ export async function* listUploads(calls: S3Calls, prefix: string, signal?: Abor
       const { KeyMarker, UploadIdMarker } = markers
       const status = error instanceof Trouble ? error.status : undefined
       if (status !== 400 || UploadIdMarker === undefined || KeyMarker === undefined) throw error
-      const sameKey = await page({}, KeyMarker, mostUploads)
-      if (sameKey.IsTruncated === true) throw endless(what)
-      yield* fresh(sameKey.Uploads ?? [], sameKey.EncodingType)
+      yield* ofKey(KeyMarker)
       got = await page({ KeyMarker }, prefix)
     }
     yield* fresh(got.Uploads ?? [], got.EncodingType)
     if (got.IsTruncated !== true) return
     const key = decoded(got.NextKeyMarker ?? '', got.EncodingType)
     const id = got.NextUploadIdMarker ?? ''
-    markers = { ...(key === '' ? {} : { KeyMarker: key }), ...(id === '' ? {} : { UploadIdMarker: id }) }
-    const at = JSON.stringify(markers)
-    if (at === '{}' || been.has(at)) throw endless(what)
-    been.add(at)
+    markers = onward({ ...(key === '' ? {} : { KeyMarker: key }), ...(id === '' ? {} : { UploadIdMarker: id }) })
   }
 }
 

@@ -12,7 +12,8 @@ import { join, safeFolder, safePath } from './path.ts'
 import { s3Bucket } from './s3-bucket.ts'
 import { s3Calls } from './s3-calls.ts'
 import type { S3Connection } from './s3-client.ts'
-import { crc32FromBase64, listObjects, listParts, listUploads, plausible, unquoted } from './s3-lists.ts'
+import { crc32FromBase64, listParts, listUploads, plausible, unquoted } from './s3-lists.ts'
+import { listObjects } from './s3-objects.ts'
 import { s3Code } from './s3-trouble.ts'
 import { abortS3Upload, beginS3Upload, type Learned, resumeS3Upload } from './s3-upload.ts'
 import type { ObjectProof, Store, StoredFile, UploadLimits } from './store.ts'
@@ -24,6 +25,9 @@ const GiB = 1024 ** 3
 const amazonLimits: UploadLimits = { minPart: 5 * MiB, maxPart: 5 * GiB, maxParts: 10_000, maxObject: 50_000 * GiB }
 /** Other servers state AWS's former limit of 5 TiB. */
 const otherLimits: UploadLimits = { ...amazonLimits, maxObject: 5 * 1024 * GiB }
+
+/** Stores that list every upload below a prefix, by what they call themselves (measured with SeaweedFS 4.48 and versitygw 1.8.0). */
+const listsAll = /^(?:seaweedfs|versitygw)\b/i
 
 export interface S3Root {
   readonly bucket: string
@@ -90,10 +94,7 @@ export const s3Store = (
     limits: connection.amazon ? amazonLimits : otherLimits,
     bucket: s3Bucket(calls, connection, root),
 
-    async *list({ prefix = '', signal } = {}) {
-      const from = below(safeFolder(prefix))
-      for await (const file of listObjects(calls, from, signal)) yield { ...file, path: relative(file.path) }
-    },
+    list: ({ prefix = '', signal } = {}) => listObjects(calls, below(safeFolder(prefix)), below('').length, signal),
 
     async stat(path, signal): Promise<StoredFile | undefined> {
       const found = await head(path, signal)
@@ -164,6 +165,13 @@ export const s3Store = (
           ...(initiator === undefined ? {} : { initiator }),
         }
       }
+    },
+
+    listsUploads() {
+      if (connection.amazon) return 'all'
+      const software = connection.software() ?? ''
+      if (/^minio\b/i.test(software)) return 'by-key'
+      return listsAll.test(software) ? 'all' : 'unknown'
     },
 
     abort: (upload, signal) => abortS3Upload(calls, keyOf(upload.path), upload.id, signal),

@@ -145,6 +145,12 @@ export interface Store {
   unfinished(options?: { path?: string; signal?: AbortSignal }): AsyncIterable<UnfinishedUpload>
 
   /**
+   * What `unfinished` shows without a path: all uploads below the root, or only those that are asked for by their exact key;
+   * `unknown` where nobody measured the store that answers. As of its last answer; absent where it is all.
+   */
+  listsUploads?(): 'all' | 'by-key' | 'unknown'
+
+  /**
    * Sends a whole file in one request; present where a tracking server stands in between: the only way for large files
    * where `route` is `proxied-put`, the second best where it is `signed-parts`. Overwrites what is there. A failure of
    * `open()`, or an abort, resets the connection, so that nothing short can be stored.

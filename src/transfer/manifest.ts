@@ -18,6 +18,10 @@ export interface ManifestFile {
   readonly sha256?: string
 }
 
+/** Whether the manifest holds a checksum of the file. */
+export const hasDigest = (file: ManifestFile | undefined): file is ManifestFile =>
+  file !== undefined && (file.sha256 !== undefined || file.crc32 !== undefined)
+
 /** All that this tool ever stores beside a user's files lies below this folder. */
 export const ownFolder = '.mlflow-doctor/'
 export const manifestPath = `${ownFolder}manifest.json`

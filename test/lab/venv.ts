@@ -41,3 +41,8 @@ export function mlflowPython(version: MlflowVersion = '3.17.2'): Promise<string>
 export function storesPython(): Promise<string> {
   return venv('stores')
 }
+
+/** What `bench/` compares with: rclone comes as a Python package as well. */
+export function benchPython(): Promise<string> {
+  return venv('bench')
+}

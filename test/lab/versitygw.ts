@@ -11,8 +11,9 @@ import type { S3Server } from './seaweed.ts'
 /**
  * versitygw 1.8.0 over a folder: the second S3 store, right where SeaweedFS is not (part checksums in ListParts, parts sent
  * twice). Keys `a` and `a/b` exclude each other; pages of uploads beyond the first do not work. Throws LabMissing without Go.
+ * `data` holds a folder for each bucket, and in it a file for each object.
  */
-export async function startVersitygw(): Promise<S3Server> {
+export async function startVersitygw(): Promise<S3Server & { readonly data: string }> {
   const binary = await goProgram('versitygw')
   return onFreePorts(1, async (port) => {
     const dir = await freshDir('vgw')
@@ -45,6 +46,6 @@ export async function startVersitygw(): Promise<S3Server> {
       },
     })
     const bucket = () => client.makeBucket(`lab-${randomBytes(5).toString('hex')}`)
-    return { ...running, ...access, env: s3Env(access), bucket }
+    return { ...running, ...access, env: s3Env(access), bucket, data }
   })
 }

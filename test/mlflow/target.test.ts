@@ -72,10 +72,16 @@ const gone = (): never => {
   throw new Trouble({ kind: 'not-found', what: 'x', why: 'y', todo: 'z' })
 }
 
+const none = async function* () {}
+
 /** Stands in for a tracking store; the real ones are in tracking.lab.test.ts. */
 const fake = (more: Partial<Tracking> = {}): Tracking => ({
   kind: 'server',
   uri: 'http://h',
+  record: async () => ({ outputs: [], modelFolders: [] }),
+  children: none,
+  versions: none,
+  versionsOf: none,
   experiment: async (by) =>
     'id' in by && ['0', '7'].includes(by.id)
       ? { experimentId: by.id, name: 'x', artifactLocation: `s3://b/${by.id}`, lifecycle: 'active' }

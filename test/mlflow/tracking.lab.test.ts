@@ -10,12 +10,13 @@ import { openServer, type TrackingServer } from '../../src/mlflow/server.ts'
 import { readSettings } from '../../src/mlflow/settings.ts'
 import { destination, parseTarget, resolveTargets } from '../../src/mlflow/target.ts'
 import { openTracking } from '../../src/mlflow/tracking.ts'
-import type { Tracking } from '../../src/mlflow/types.ts'
+import type { ModelVersion, Tracking } from '../../src/mlflow/types.ts'
 import { eventsOf, LOGIN, python, scratch, startMlflow, startNginx } from '../lab/index.ts'
 
 /** What entities.py logged. */
 interface Logged {
   readonly run: string
+  readonly child: string
   readonly experiment: string
   readonly runUri: string
   readonly ready: string
@@ -60,7 +61,35 @@ const contract = (given: () => Case): void => {
       lifecycle: 'active',
     })
     expect(run.endedAt).toBeGreaterThanOrEqual(run.startedAt ?? Number.POSITIVE_INFINITY)
-    expect(await Array.fromAsync(tracking.runs(logged.experiment))).toEqual([run])
+    const child = await tracking.run(logged.child)
+    const all = await Array.fromAsync(tracking.runs(logged.experiment))
+    expect(all.toSorted((a, b) => (a.startedAt ?? 0) - (b.startedAt ?? 0))).toEqual([run, child])
+  })
+  test('what was logged to the run, and its children', async () => {
+    const { tracking, logged } = given()
+    const run = await tracking.run(logged.run)
+    const { outputs, ...record } = await tracking.record(run)
+    expect(record).toEqual({ lastMetricAt: 1_700_000_100_000, modelFolders: [] })
+    expect(outputs).toEqual([logged.ready])
+    const child = await tracking.run(logged.child)
+    expect(await Array.fromAsync(tracking.children(run))).toEqual([child])
+    expect(await Array.fromAsync(tracking.children(child))).toEqual([])
+    expect(await tracking.record(child)).toEqual({ outputs: [], modelFolders: [] })
+  })
+  test('the registered versions: all, those of the run and those of a model', async () => {
+    const { tracking, logged } = given()
+    const named = (versions: readonly ModelVersion[]) =>
+      versions.map(({ name, version }) => `${name}/${version}`).sort()
+    const all = await Array.fromAsync(tracking.versions())
+    expect(named(all)).toEqual(['registered one/1', 'registered one/2'])
+    for (const one of all) {
+      expect(one).toMatchObject({ status: 'READY', runId: logged.run })
+      expect(one.createdAt).toBeGreaterThan(Date.now() - 3_600_000)
+      expect(one.updatedAt).toBeGreaterThanOrEqual(one.createdAt ?? Number.POSITIVE_INFINITY)
+    }
+    expect(named(await Array.fromAsync(tracking.versionsOf({ runId: logged.run })))).toEqual(named(all))
+    expect(named(await Array.fromAsync(tracking.versionsOf({ modelId: logged.ready })))).toEqual(['registered one/1'])
+    expect(await Array.fromAsync(tracking.versionsOf({ modelId: logged.pending }))).toEqual([])
   })
   test('the logged models, PENDING ones and one of no run included', async () => {
     const { tracking, logged } = given()
@@ -92,7 +121,7 @@ const contract = (given: () => Case): void => {
     expect(await namesOf(tracking, 'models:/registered one/latest')).toEqual([`${run}/plain`])
     const whole = resolveTargets({ kind: 'experiment', by: { name: 'one of each' } }, tracking)
     const names = (await Array.fromAsync(whole)).map((one) => one.name)
-    expect(names.toSorted()).toEqual([run, ready, pending, `models:/${logged.outside}`].sort())
+    expect(names.toSorted()).toEqual([run, `runs:/${logged.child}`, ready, pending, `models:/${logged.outside}`].sort())
   })
   test.each([
     'runs:/0123456789abcdef0123456789abcdef',
@@ -265,6 +294,15 @@ describe('MLflow 2.22.1', () => {
     expect(await Array.fromAsync(server.models({ experimentId: logged.experiment }))).toEqual([])
     expect(await namesOf(server, logged.run)).toEqual([`runs:/${logged.run}`])
     expect(await namesOf(server, 'models:/registered one/1')).toHaveLength(1)
+    const run = await server.run(logged.run)
+    expect(await server.record(run)).toEqual({
+      lastMetricAt: 1_700_000_100_000,
+      outputs: [],
+      modelFolders: ['finished'],
+    })
+    expect(await Array.fromAsync(server.children(run))).toMatchObject([{ runId: logged.child }])
+    expect(await Array.fromAsync(server.versionsOf({ runId: logged.run }))).toHaveLength(2)
+    expect(await Array.fromAsync(server.versions())).toHaveLength(2)
     await expect(server.run('0123456789abcdef0123456789abcdef')).rejects.toMatchObject({ kind: 'not-found' })
     server.close()
     await mlflow.stop()

@@ -6,8 +6,9 @@ import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Facts, Need } from '../../src/check.ts'
 import { NotApplicable, Trouble } from '../../src/errors.ts'
+import { contentsOpener, manifestOpener } from '../../src/needs/compared.ts'
 import type { Contents, Depth, Structures } from '../../src/needs/declarations.ts'
-import { contentsOpener, manifestOpener, structuresOpener } from '../../src/needs/judged.ts'
+import { structuresOpener } from '../../src/needs/judged.ts'
 import type { Needed } from '../../src/needs/needed.ts'
 import type { Opener } from '../../src/needs/opener.ts'
 import { folderStore } from '../../src/stores/folder.ts'
@@ -122,7 +123,32 @@ test('one file that may not be read does not stop the others', async () => {
   expect(denied.untold).toMatchObject([{ first: 'secret.json', because: 'the store says no', unexpected: true }])
   const cannot = await structures({ wrap: refusing('unsupported', 'secret.json') })
   expect(cannot.untold).toMatchObject([{ first: 'secret.json', unexpected: false }])
-  await expect(structures({ wrap: refusing('unreachable', 'secret.json') })).rejects.toBeInstanceOf(Trouble)
+  const lost = await structures({ wrap: refusing('unreachable', 'secret.json') })
+  expect(lost.untold).toMatchObject([{ first: 'secret.json', unexpected: true }])
+})
+
+test('a store that has gone ends the look soon', async () => {
+  for (let n = 0; n < 100; n += 1) await put(`${n}.json`, '{}')
+  const reads: string[] = []
+  const gone = (store: Store): Store => ({
+    ...counting(reads)(store),
+    read: async (path) => {
+      reads.push(path)
+      throw new Trouble({ kind: 'unreachable', what: 'cannot read', why: 'the line is down', todo: 'Wait' })
+    },
+  })
+  await expect(structures({ wrap: gone })).rejects.toBeInstanceOf(Trouble)
+  expect(reads.length).toBeLessThan(20)
+})
+
+test('a reference that leaves the folder is not followed', async () => {
+  await put(
+    'a/model.safetensors.index.json',
+    '{"weight_map": {"x": "../../etc/w.safetensors", "y": "./b.safetensors"}}',
+  )
+  const found = await structures()
+  expect(found.refers).toMatchObject([{ from: 'a/model.safetensors.index.json', path: 'a/b.safetensors' }])
+  expect(found.untold).toMatchObject([{ because: expect.stringContaining('not followed') }])
 })
 
 test('at the depths of names and sizes nothing is read', async () => {

@@ -54,7 +54,8 @@ const tracking = (): Tracking => {
   }
   return {
     ...{ kind: 'server', uri: 'http://tracking' },
-    ...{ experiment: asked, experiments: asked, run: asked, runs: asked, models: asked, version: asked, knows: asked },
+    ...{ experiment: asked, experiments: asked, run: asked, runs: asked, record: asked, children: asked },
+    ...{ models: asked, version: asked, versions: asked, versionsOf: asked, knows: asked },
     model: async () => ({ ...model, status }),
     setModelReady: async () => {
       madeReady += 1

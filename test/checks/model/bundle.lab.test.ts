@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { scanPickle } from '../../../src/formats/pickle.ts'
+import { scanPickle } from '../../../src/formats/pickle-scan.ts'
 import { examined } from '../../doctor.ts'
 import { eventsOf, python, scratch, shared } from '../../lab/index.ts'
 

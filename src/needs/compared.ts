@@ -1,0 +1,147 @@
+/** What stored files hold, against the manifest of an earlier upload and against a local folder. */
+import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import { ifTrouble, NotApplicable, Trouble } from '../errors.ts'
+import { unsafeBecause } from '../stores/path.ts'
+import type { Store, StoredFile } from '../stores/store.ts'
+import { openSource } from '../transfer/identity.ts'
+import {
+  hasDigest,
+  largestManifest,
+  type Manifest,
+  type ManifestFile,
+  manifestPath,
+  parseManifest,
+} from '../transfer/manifest.ts'
+import { compareByReading, compareWithLocal, type Verdict } from '../transfer/proof.ts'
+import { count } from '../words.ts'
+import { type Contents, contents, depth, listing, localTree, manifest, store } from './declarations.ts'
+import { isReadWhole, unread } from './judged.ts'
+import type { Needed } from './needed.ts'
+import { type Opening, opener } from './opener.ts'
+import { sideBySide, tally } from './side-by-side.ts'
+
+/** Bytes of one read of a whole file. */
+const pieceBytes = 4 * 1024 ** 2
+
+export const manifestOpener = opener(manifest, async ({ open, signal }: Opening<Needed>) => {
+  const { files } = await open(listing)
+  const stored = files.get(manifestPath)
+  if (stored === undefined) throw new NotApplicable('there is no manifest of an earlier upload or repair')
+  const value = await readManifest(await open(store), stored.size, signal)
+  return { value, facts: { manifestFiles: value.files.size } }
+})
+
+const readManifest = async (from: Store, size: number, signal: AbortSignal): Promise<Manifest> => {
+  const useless = (malformed: string): Manifest => ({ writtenAt: 0, files: new Map(), malformed })
+  if (size > largestManifest) return useless(`it has ${size} bytes, and no manifest is larger than ${largestManifest}`)
+  try {
+    return parseManifest(Buffer.from(await from.read(manifestPath, 0, size, signal)).toString('utf8'))
+  } catch (error) {
+    if (error instanceof Trouble && error.kind === 'unexpected-answer') return useless(error.why)
+    throw error
+  }
+}
+
+/** Reads a stored file whole and holds it against the manifest's strongest checksum. */
+const compareWithManifest = async (
+  from: Store,
+  { path, size }: StoredFile,
+  expected: ManifestFile,
+  signal: AbortSignal,
+  alive: () => void,
+): Promise<Verdict> => {
+  const hash = expected.sha256 === undefined ? undefined : createHash('sha256')
+  let crc = 0
+  for (let at = 0; at < size; at += pieceBytes) {
+    const piece = await from.read(path, at, Math.min(pieceBytes, size - at), signal)
+    if (hash === undefined) crc = crc32(piece, crc)
+    else hash.update(piece)
+    alive()
+  }
+  const name = hash === undefined ? 'CRC32' : 'SHA-256'
+  const equal = hash === undefined ? crc === expected.crc32 : hash.digest('hex') === expected.sha256
+  if (equal) return { is: 'equal', how: `${name} in the manifest` }
+  return { is: 'different', why: `its ${name} is not the one in the manifest` }
+}
+
+/** Without reading the object: by the checksum that the store itself keeps. */
+const compareByProof = async (
+  from: Store,
+  path: string,
+  expected: ManifestFile,
+  signal: AbortSignal,
+): Promise<Verdict> => {
+  const proof = from.kind === 'folder' ? undefined : await from.proof(path, signal)
+  if (proof?.crc32 === undefined || expected.crc32 === undefined) {
+    return { is: 'unknown', why: 'the store keeps no CRC32 of the whole file' }
+  }
+  if (proof.crc32 === expected.crc32) return { is: 'equal', how: 'CRC32 that the store keeps' }
+  return { is: 'different', why: 'the CRC32 that the store keeps is not the one in the manifest' }
+}
+
+const compareWithFile = async (
+  from: Store,
+  { path, size }: StoredFile,
+  file: string,
+  whole: boolean,
+  signal: AbortSignal,
+): Promise<Verdict> => {
+  const source = await openSource(file)
+  try {
+    if (source.size !== size) return { is: 'unknown', why: 'the local file has changed meanwhile' }
+    // A folder has no checksum but by reading it all.
+    const proof = from.kind === 'folder' ? undefined : await from.proof(path, signal)
+    const verdict: Verdict =
+      proof === undefined
+        ? { is: 'unknown', why: 'the store keeps no checksum of it' }
+        : await compareWithLocal(source, proof, signal)
+    return verdict.is === 'unknown' && whole ? await compareByReading(from, path, source, size, signal) : verdict
+  } finally {
+    await source.close()
+  }
+}
+
+export const contentsOpener = opener(contents, async ({ open, signal, progress }: Opening<Needed>) => {
+  const wanted = await open(depth)
+  const none = unread(wanted)
+  if (none !== undefined) throw new NotApplicable(none)
+  const [known, tree] = [await open(manifest).catch(ifTrouble), await open(localTree).catch(ifTrouble)]
+  if ((known === undefined || known.malformed !== undefined) && tree === undefined) {
+    throw new NotApplicable('neither a manifest nor a local folder says what the content should be')
+  }
+  const opened = await open(store)
+  const { files } = await open(listing)
+  const different: Contents['different'][number][] = []
+  const untold = tally()
+  let equal = 0
+  let looked = 0
+  await sideBySide(files.values(), untold, signal, async (file) => {
+    looked += 1
+    const tell = () => progress(`${looked} of ${count(files.size, 'file')} compared`)
+    tell()
+    const { path, size } = file
+    if (unsafeBecause(path) !== undefined) return
+    const local = tree?.files.get(path)
+    const noted = known?.files.get(path)
+    const whole = isReadWhole(wanted, file)
+    const compare = async (): Promise<[Verdict, Contents['different'][number]['with']] | undefined> => {
+      // A file of another size is told as such, by another check.
+      if (local?.bytes === size) return [await compareWithFile(opened, file, local.file, whole, signal), 'folder']
+      if (!hasDigest(noted) || noted.size !== size) return undefined
+      const verdict = await compareByProof(opened, path, noted, signal)
+      if (verdict.is !== 'unknown' || !whole) return [verdict, 'manifest']
+      return [await compareWithManifest(opened, file, noted, signal, tell), 'manifest']
+    }
+    const [verdict, against] = (await compare()) ?? []
+    if (verdict === undefined || against === undefined) return
+    if (verdict.is === 'equal') equal += 1
+    else if (verdict.is === 'unknown') untold.add(path, verdict.why, false)
+    else {
+      const modified = file.modified === undefined ? {} : { modified: file.modified }
+      different.push({ path, because: verdict.why, with: against, ...modified })
+    }
+  })
+  const value: Contents = { equal, different, untold: untold.all }
+  return { value, facts: { comparedFiles: equal + different.length } }
+})
