@@ -1,6 +1,7 @@
 /** Every need that a check can ask for: name, cost, scope and figures. How each is opened stands in the other files of this folder. */
 import type { Gap, RouteKind } from '../check.ts'
 import { need } from '../check.ts'
+import type { FolderFinding } from '../formats/folders.ts'
 import type { HostMemory, ProcessLimits, Room, TempFolder } from '../host/types.ts'
 import type { ModelBundle } from '../mlflow/bundle.ts'
 import type { Client } from '../mlflow/client.ts'
@@ -403,6 +404,13 @@ export const formatNames = need<(path: string) => { readonly title: string; read
   name: 'formatNames',
   touches: 'nothing',
   scope: 'run',
+  facts: {},
+})
+/** What a listing alone shows of files that belong together: shards by their numbers, the pieces of formats that are folders. */
+export const folderParts = need<readonly FolderFinding[]>()({
+  name: 'folderParts',
+  touches: 'reads',
+  scope: 'target',
   facts: {},
 })
 /** What the format verifiers said of the stored files. */

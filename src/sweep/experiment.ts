@@ -51,14 +51,12 @@ export const sweepAll = async (sweep: Sweep): Promise<void> => {
 }
 
 /** Versions that belong to no run or model that was looked at, since theirs is gone. */
-const sweepVersions = async ({ session, tracking, signal, looked }: Sweep): Promise<void> => {
+const sweepVersions = async ({ session, tracking, signal, state, keep }: Sweep): Promise<void> => {
   const only = (check: Check) => check.needs.some(({ name }) => name === registrations.name)
   for await (const target of orphanedVersions(tracking, signal)) {
     if (signal.aborted) return
-    const look = await session.look(target, { only })
-    await session.keep(look, { breadth: 'broad' })
-    await looked(look)
-    await look.close()
+    if (state.has(target.name)) continue
+    await keep(await session.look(target, { only }), { breadth: 'broad' }, target.name)
   }
 }
 
