@@ -5,6 +5,8 @@ const KiB = 1024
 const firstBlock = 64 * KiB
 const growth = 4
 const longestBlock = 4 * KiB * KiB
+/** Less than this is read along rather than jumped over: a run of small steps stays a run. */
+const smallGap = 16 * KiB
 
 type Source = Pick<Peek, 'size' | 'head' | 'tail' | 'read'>
 
@@ -53,7 +55,7 @@ export class Cursor {
     if (this.holds(length)) return
     const { tail, size } = this.#file
     const blockEnd = this.#from + this.#block.length
-    if (this.#at < this.#from || this.#at > blockEnd) this.#next = firstBlock
+    if (this.#at < this.#from || this.#at > blockEnd + smallGap) this.#next = firstBlock
     const lastPart = size - tail.length
     if (this.#at >= lastPart) {
       this.#block = tail

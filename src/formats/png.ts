@@ -1,7 +1,6 @@
 import { crc32 } from 'node:zlib'
-import { count } from '../words.ts'
-import { ReadAhead } from './ahead.ts'
 import { hasAt, u32be } from './bytes.ts'
+import { Cursor } from './cursor.ts'
 import {
   broken,
   CutShort,
@@ -34,10 +33,12 @@ interface Chunk {
 
 /** Hops over the chunks to the last one, past the end of the file or to where there is none. */
 const walk = async (file: Peek, differs?: (chunk: Chunk) => Promise<boolean>): Promise<Verdict> => {
-  const ahead = new ReadAhead(file)
+  const cursor = new Cursor(file)
   let chunks = 0
   for (let at: number = signature.length; ; ) {
-    const head = await ahead.load(at, headBytes)
+    cursor.goTo(at)
+    await cursor.buffer(headBytes)
+    const head = cursor.take(headBytes)
     const length = u32be(head, 0)
     const type = Buffer.from(head.subarray(4)).toString('latin1')
     if (length > longest || !/^[A-Za-z]{4}$/.test(type)) return broken(`no chunk begins at byte ${at}`)
@@ -46,7 +47,7 @@ const walk = async (file: Peek, differs?: (chunk: Chunk) => Promise<boolean>): P
     if (next > file.size) throw new CutShort(next)
     if (await differs?.(chunk)) return broken(`its chunk ${type} at byte ${at} differs from its checksum`)
     chunks += 1
-    if (type === 'IEND') return complete(`its ${count(chunks, 'chunk')} lead to the last one`)
+    if (type === 'IEND') return complete(`its last chunk closes a row of ${chunks}`)
     at = next
   }
 }

@@ -1,8 +1,18 @@
 /** Needs that a broad scan has opened already when it comes to a target. */
 import type { Facts, Need } from '../check.ts'
 import type { Preset } from '../run.ts'
-import type { Store, StoredFile } from '../stores/store.ts'
-import { listing, type Strays, store, strays } from './declarations.ts'
+import type { Store } from '../stores/store.ts'
+import {
+  bucketSettings,
+  type Listing,
+  listing,
+  proxies,
+  readRights,
+  type Strays,
+  store,
+  storeReach,
+  strays,
+} from './declarations.ts'
 import type { Opened } from './opener.ts'
 
 const open = <V, F extends Facts>(need: Need<string, V, F>, opened: Opened<V, F>): [string, Opened] => [
@@ -10,20 +20,22 @@ const open = <V, F extends Facts>(need: Need<string, V, F>, opened: Opened<V, F>
   opened as Opened,
 ]
 
+/** Needs that say something of a whole store, and not of the one target in it. */
+export const ofTheStore: readonly Need[] = [storeReach, proxies, bucketSettings, readRights]
+
 /** The store of the target, without its closing, and its files where they were listed with others. */
 export const presetOf = (
   opened: Store,
-  listed: { readonly files: ReadonlyMap<string, StoredFile>; readonly bytes: number } | undefined,
-  stray?: Strays,
+  listed: Listing | undefined,
+  { lent, stray }: { readonly lent: Preset; readonly stray?: Strays | undefined },
 ): Preset => {
   const preset = [open(store, { value: opened, facts: { storeUri: opened.uri, reached: opened.reached } })]
   if (listed) {
-    const { files, bytes } = listed
-    preset.push(open(listing, { value: { files, bytes }, facts: { objects: files.size, stored: bytes } }))
+    preset.push(open(listing, { value: listed, facts: { objects: listed.files.size, stored: listed.bytes } }))
   }
   if (stray) {
     const strayObjects = stray.folders.reduce((sum, { objects }) => sum + objects, stray.more)
     preset.push(open(strays, { value: stray, facts: { strayFolders: stray.folders.length, strayObjects } }))
   }
-  return new Map(preset)
+  return new Map([...lent, ...preset])
 }

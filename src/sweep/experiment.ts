@@ -1,33 +1,20 @@
 /** One experiment at the price of one listing: cut into runs and models, each looked at with what was listed of it. */
 import type { Check } from '../check.ts'
-import type { Look, Session } from '../commands/session.ts'
 import { Trouble, type TroubleKind } from '../errors.ts'
 import { experimentTarget } from '../mlflow/target.ts'
-import type { Experiment, Tracking } from '../mlflow/types.ts'
+import type { Experiment } from '../mlflow/types.ts'
 import { type Strays, store as storeNeed, strays as straysNeed, unfinishedUploads } from '../needs/declarations.ts'
-import { presetOf } from '../needs/preset.ts'
+import { ofTheStore, presetOf } from '../needs/preset.ts'
+import type { Preset } from '../run.ts'
 import { storeBelow } from '../stores/below.ts'
 import type { Store } from '../stores/store.ts'
 import { count } from '../words.ts'
 import { type Group, groupsOf } from './groups.ts'
-import type { Meter } from './meter.ts'
 import { folderBelow, keyFor, type Owner, type Owners, ownersOf, targetOf } from './owners.ts'
 import { type SharedStore, sharedStore } from './shared-store.ts'
+import { tellLeftOut } from './since.ts'
 import { strayTally } from './strays.ts'
-
-/** What the looks of a broad scan share. */
-export interface Sweep {
-  readonly session: Session
-  readonly tracking: Tracking
-  readonly signal: AbortSignal
-  readonly meter: Meter
-  /** Whether objects of no run or model are told. */
-  readonly stray: boolean
-  /** Every experiment, the deleted ones included: some may lie below another's location. */
-  others(): Promise<readonly Pick<Experiment, 'experimentId' | 'artifactLocation'>[]>
-  /** Called with each look before it is closed. */
-  looked(look: Look): Promise<void>
-}
+import type { Sweep } from './sweep.ts'
 
 /** Kinds that say nothing of this one place: the next request would fare the same, after all its retries. */
 const everywhere: readonly TroubleKind[] = ['unreachable', 'unauthenticated', 'unavailable']
@@ -53,8 +40,10 @@ export const sweepAll = async (sweep: Sweep): Promise<void> => {
 
 /** @throws Trouble what keeps the tracking store from telling the experiment's runs */
 export const sweepExperiment = async (experiment: Experiment, sweep: Sweep): Promise<void> => {
-  const { session, tracking, signal, meter } = sweep
+  const { session, tracking, signal, meter, state, since } = sweep
   const target = experimentTarget(experiment)
+  if (state.has(target.name)) return
+  let leftOut = 0
   const owners = await ownersOf(experiment, tracking, {
     withDeleted: sweep.stray,
     signal,
@@ -63,17 +52,32 @@ export const sweepExperiment = async (experiment: Experiment, sweep: Sweep): Pro
   })
   meter.begin(`experiment ${experiment.name || experiment.experimentId}`, owners.placed.size + owners.elsewhere.length)
 
-  const visit = async (owner: Owner, place?: { readonly store: Store; readonly listed?: Omit<Group, 'folder'> }) => {
-    const look = await session.look(targetOf(owner), place && { preset: presetOf(place.store, place.listed) })
-    await session.keep(look, { breadth: 'broad' })
-    await sweep.looked(look)
-    await look.close()
+  const whole = await session.look(target, { only: () => false })
+  const visit: Visit = async (owner, place) => {
+    const at = targetOf(owner)
+    if (state.has(at.name)) return
+    const changed = since?.changed(owner, place?.listed?.files) ?? true
+    if (!changed && !(place && (await holdsAny(place.store, signal)))) {
+      leftOut += 1
+      return
+    }
+    const look = await session.look(
+      at,
+      place && { preset: presetOf(place.store, place.listed, { lent: whole.lend(ofTheStore) }) },
+    )
+    await sweep.keep(look, { breadth: 'broad' }, at.name)
     meter.looked(place?.listed?.files.size ?? 0, place?.listed?.bytes ?? 0)
   }
 
-  const whole = await session.look(target, { only: () => false })
   try {
-    await sweepPlaced(experiment, owners, sweep, sharedStore(await whole.open(storeNeed)), visit)
+    await sweepPlaced(
+      experiment,
+      owners,
+      sweep,
+      sharedStore(await whole.open(storeNeed)),
+      visit,
+      whole.lend(ofTheStore),
+    )
   } catch (error) {
     if (!(error instanceof Trouble)) throw error
     const places = count(owners.placed.size, 'run or model', 'runs and models')
@@ -86,9 +90,12 @@ export const sweepExperiment = async (experiment: Experiment, sweep: Sweep): Pro
     if (signal.aborted) return
     await visit(owner)
   }
+  if (signal.aborted) return
+  if (since) tellLeftOut(session, since, target.name, 'neither the run or model nor its objects', leftOut)
+  await state.wholeDone(target.name, () => session.results)
 }
 
-type Visit = (owner: Owner, place: { readonly store: Store; readonly listed?: Omit<Group, 'folder'> }) => Promise<void>
+type Visit = (owner: Owner, place?: { readonly store: Store; readonly listed?: Omit<Group, 'folder'> }) => Promise<void>
 
 /** Those whose artifacts lie below the experiment's location, and then what belongs to none of them. */
 const sweepPlaced = async (
@@ -97,6 +104,7 @@ const sweepPlaced = async (
   sweep: Sweep,
   shared: SharedStore,
   visit: Visit,
+  lent: Preset,
 ): Promise<void> => {
   const { session, tracking, signal } = sweep
   const { placed } = owners
@@ -131,7 +139,7 @@ const sweepPlaced = async (
     session.gap({ at: experimentTarget(experiment).name, cannot: 'see', because, unexpected })
   }
   const stray = sweep.stray && !failed ? await tally.strays(signal) : undefined
-  await lookAtRest(experiment, sweep, restOf(shared, placed, inner), stray)
+  await lookAtRest(experiment, sweep, restOf(shared, placed, inner), { lent, stray })
 }
 
 /** Folders below this experiment's location that are the locations of other experiments. */
@@ -155,6 +163,7 @@ const restOf = (shared: SharedStore, placed: Owners['placed'], inner: ReadonlySe
     },
   })
 
+/** Whether an upload was begun there and not ended. */
 const holdsAny = async (rest: Store, signal: AbortSignal): Promise<boolean> => {
   try {
     for await (const _ of rest.unfinished({ signal })) return true
@@ -168,17 +177,16 @@ const holdsAny = async (rest: Store, signal: AbortSignal): Promise<boolean> => {
 /** What lies below the experiment's location and belongs to no run or model is told of the experiment itself. */
 const lookAtRest = async (
   experiment: Experiment,
-  { session, signal, looked }: Sweep,
+  { session, signal, keep }: Sweep,
   rest: Store,
-  stray: Strays | undefined,
+  more: { readonly lent: Preset; readonly stray: Strays | undefined },
 ): Promise<void> => {
+  const { stray } = more
   const uploads = await holdsAny(rest, signal)
   const asks = (check: Check, need: { readonly name: string }) => check.needs.some(({ name }) => name === need.name)
   const only = (check: Check) =>
     (uploads && asks(check, unfinishedUploads)) || (stray !== undefined && asks(check, straysNeed))
   if (signal.aborted || !(uploads || stray)) return
-  const look = await session.look(experimentTarget(experiment), { only, preset: presetOf(rest, nothing, stray) })
-  await session.keep(look, { breadth: 'broad' })
-  await looked(look)
-  await look.close()
+  const look = await session.look(experimentTarget(experiment), { only, preset: presetOf(rest, nothing, more) })
+  await keep(look, { breadth: 'broad' }, `the rest of ${experiment.experimentId}`)
 }

@@ -11,12 +11,13 @@ for (const name of ['float', 'int8']) {
   })
 }
 
-test('metadata that is appended in a zip is legal, and what is cut before it is broken', async () => {
+test('metadata that is appended in a zip is legal; cut before it a model is broken, and within it suspect', async () => {
   const bytes = stored('tflite/labels-after.tflite')
   expect(await judged(bytes, 'm.tflite')).toMatchObject({ judgement: 'ended' })
   const model = bytes.indexOf('PK\x03\x04', 0, 'latin1')
   const left = Array.from({ length: model }, (_, n) => n)
-  expect(unflagged(await cuts(bytes, 'm.tflite', left))).toEqual([])
+  expect((await cuts(bytes, 'm.tflite', left)).broken).toEqual(left)
+  expect((await cuts(bytes, 'm.tflite', [model + 4, model + 100, bytes.length - 1])).suspect).toHaveLength(3)
 })
 
 const u16 = (n: number): number[] => [n & 255, n >> 8]
@@ -65,7 +66,7 @@ test('the last byte of the last buffer counts, in models beyond all reads too', 
 test('offsets that point into nowhere, counts of four billion and changed bytes: always a verdict', async () => {
   const bytes = stored('tflite/float.tflite')
   const change = fc.tuple(
-    fc.nat(bytes.length - 9),
+    fc.nat(bytes.length - 12),
     fc.constantFrom([0xff, 0xff, 0xff, 0xff], [0xff, 0xff, 0xff, 0x7f], [0], [1]),
   )
   await fc.assert(
