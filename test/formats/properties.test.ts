@@ -96,7 +96,7 @@ test('all verifiers together give a verdict on files of one format under the nam
   await fc.assert(mixed, { ...runs, numRuns: runs.numRuns * 5 })
 })
 
-test('no verifier keeps more than 64 MiB alive, whatever a file claims', async () => {
+test('no verifier keeps more than 64 MiB alive, whatever a file claims', { timeout: 300_000 }, async () => {
   const worker = new Worker(new URL('memory-worker.ts', import.meta.url), {
     resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 16 },
   })

@@ -34,7 +34,7 @@ def small(into) -> None:
 
 
 def large(into) -> None:
-    many = {**options, "iterations": 1500, "depth": 9}
+    many = {**options, "iterations": 600, "depth": 9, "thread_count": 1}
     CatBoostRegressor(**many).fit(rng.normal(size=(4000, 6)), rng.normal(size=4000)).save_model(str(into / "large.cbm"))
     data = pd.DataFrame({"a": [f"k{i}" for i in rng.integers(0, 9000, 20_000)], "b": rng.normal(size=20_000)})
     CatBoostRegressor(**{**options, "iterations": 30}, cat_features=["a"]).fit(data, data["b"]).save_model(str(into / "categories.cbm"))

@@ -56,4 +56,4 @@ def large(into) -> None:
     import lightgbm as lgb
 
     data = lgb.Dataset(rng.normal(size=(20_000, 10)), rng.normal(size=20_000))
-    lgb.train({"num_leaves": 255, "verbose": -1}, data, 300).save_model(into / "large.txt")
+    lgb.train({"num_leaves": 127, "verbose": -1}, data, 150).save_model(into / "large.txt")
