@@ -33,8 +33,8 @@ export interface Outcome {
   readonly active: Active[]
 }
 
-/** Set when the scope starts with needs that are open already, such as the target that is looked at. */
-export type Preset = ReadonlyMap<string, Opened>
+/** Set when the scope starts with needs that are open already, such as the target that is looked at, or that another scope opens for it. */
+export type Preset = ReadonlyMap<string, Opened | ((progress: (says: string) => void) => Promise<Opened>)>
 
 export const touchesOf = (check: Check): Touches =>
   touchOrder[Math.max(0, ...check.needs.map((need) => touchOrder.indexOf(need.touches)))] ?? 'nothing'
@@ -68,6 +68,7 @@ export class Scope<Context> {
   readonly #options: Pick<RunOptions<Context>, 'context' | 'signal'>
   readonly #parent: Scope<Context> | undefined
   readonly #opened = new Map<string, Promise<Opened>>()
+  readonly #preset: Preset
   readonly #undo: (() => Promise<void> | void)[] = []
   /** One for each need that is being opened now. */
   readonly #pending = new Set<AbortController>()
@@ -83,12 +84,18 @@ export class Scope<Context> {
     this.#openers = openers
     this.#options = options
     this.#parent = parent
-    for (const [name, opened] of preset) this.#opened.set(name, Promise.resolve(opened))
+    this.#preset = preset
   }
 
   open(need: Need, progress: (says: string) => void): Promise<Opened> {
     const present = this.#opened.get(need.name)
     if (present) return present
+    const preset = this.#preset.get(need.name)
+    if (preset) {
+      const opened = typeof preset === 'function' ? preset(progress) : Promise.resolve(preset)
+      this.#opened.set(need.name, opened)
+      return opened
+    }
     if (need.scope === 'run' && this.#parent) return this.#parent.open(need, progress)
     const by = need.scope === 'target' ? this.#stopped.get(need.name) : undefined
     const opening = by === undefined ? this.#begin(need, progress) : Promise.reject(stoppedBy(by, need.name))
@@ -150,7 +157,9 @@ export class Scope<Context> {
 
   /** The value of a need that was opened already; undefined when it was not, or could not be. */
   async opened<V>(need: Need<string, V, Facts>): Promise<V | undefined> {
-    const opening = this.#opened.get(need.name)
+    const preset = this.#preset.get(need.name)
+    const given = typeof preset === 'object' ? Promise.resolve(preset) : undefined
+    const opening = this.#opened.get(need.name) ?? given
     if (!opening) return need.scope === 'run' ? this.#parent?.opened(need) : undefined
     return opening.then(
       (opened) => opened.value as V,

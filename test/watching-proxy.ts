@@ -15,8 +15,8 @@ export interface Seen {
   bytes: number
 }
 
-/** What may be done to a request: nothing, one bit of its body flipped, its answer kept back, or the connection cut. */
-type Meddling = 'pass' | 'flip' | 'lose-answer' | 'cut'
+/** What may be done to a request: nothing, one bit of its body flipped, its answer kept back, the connection cut, or a refusal in the store's place. */
+type Meddling = 'pass' | 'flip' | 'lose-answer' | 'cut' | 'deny'
 
 export interface WatchingProxy {
   readonly url: string
@@ -73,6 +73,12 @@ export const watchingProxy = async (endpoint: string): Promise<WatchingProxy> =>
     const body = Buffer.concat(chunks)
     if (meddling === 'cut') {
       incoming.socket.destroy()
+      return
+    }
+    if (meddling === 'deny') {
+      note.status = 403
+      answer.writeHead(403, { 'content-type': 'application/xml' })
+      answer.end('<Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>')
       return
     }
     if (meddling === 'flip') body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 1

@@ -33,6 +33,8 @@ export interface Look {
   open<V>(need: Need<string, V, Facts>): Promise<V>
   /** The value of a need that was opened already. */
   opened<V>(need: Need<string, V, Facts>): Promise<V | undefined>
+  /** Of these needs, what this look opens serves other looks as well; to be preset in them. This one must be closed last. */
+  lend(needs: readonly Need[]): Preset
   /** Lets go of everything; failures to clean up become gaps. */
   close(): Promise<void>
 }
@@ -157,6 +159,7 @@ export const openSession = (
         outcome,
         open: async <V>(need: Need<string, V, Facts>) => (await inner.open(need, () => {})).value as V,
         opened: <V>(need: Need<string, V, Facts>) => inner.opened(need),
+        lend: (needs) => new Map(needs.map((need) => [need.name, (progress) => inner.open(need, progress)])),
         close: async () => notCleaned(await inner.close(), target?.name ?? 'the planned destination'),
       }
     },

@@ -1,6 +1,6 @@
 import { count } from '../words.ts'
-import { ReadAhead } from './ahead.ts'
 import { hasAt, u16le, u32le, u64le } from './bytes.ts'
+import { Cursor } from './cursor.ts'
 import { fieldAt, tableAt } from './flatbuffer.ts'
 import {
   CutShort,
@@ -39,10 +39,12 @@ const bodyLength = (metadata: Uint8Array, schema: boolean): number => {
 
 /** Hops over the messages to the mark of the end. */
 const walk = async (file: Peek, prefix: number): Promise<Verdict> => {
-  const ahead = new ReadAhead(file)
+  const cursor = new Cursor(file)
   let messages = 0
   for (let at = 0; at < file.size; messages += 1) {
-    const head = await ahead.load(at, prefix)
+    cursor.goTo(at)
+    await cursor.buffer(prefix)
+    const head = cursor.take(prefix)
     const length = u32le(head, prefix - 4)
     if (prefix === prefixBytes && !hasAt(head, 0, continuation)) return unknown(`no message begins at byte ${at}`)
     at += prefix
@@ -51,7 +53,9 @@ const walk = async (file: Peek, prefix: number): Promise<Verdict> => {
       return at === file.size ? complete(told) : ended(told)
     }
     if (at + length > file.size) throw new CutShort(at + length)
-    at += length + bodyLength(await ahead.load(at, Math.min(length, mostMetadata)), messages === 0)
+    const metadata = Math.min(length, mostMetadata)
+    await cursor.buffer(metadata)
+    at += length + bodyLength(cursor.take(metadata), messages === 0)
     if (at > file.size) throw new CutShort(at)
   }
   return suspect(`it ends after ${count(messages, 'message')}, without the mark of the end that writers put there`)

@@ -1,6 +1,6 @@
 import { count, exactBytes } from '../words.ts'
-import { ReadAhead } from './ahead.ts'
 import { hasAt, u32le } from './bytes.ts'
+import { Cursor } from './cursor.ts'
 import { fieldAt, tableAt, vectorAt } from './flatbuffer.ts'
 import { broken, CutShort, complete, ended, type Format, type Peek, unknown, type Verdict } from './format.ts'
 
@@ -26,14 +26,15 @@ const partsOf = (core: Uint8Array): readonly string[] => {
 
 /** Hops over the tables of categorical features: a number of them, and each with its length before it. */
 const judgeTables = async (file: Peek, from: number): Promise<Verdict> => {
-  const ahead = new ReadAhead(file)
-  const tables = u32le(await ahead.load(from, 4), 0)
-  let at = from + 4
+  const cursor = new Cursor(file, from)
+  await cursor.buffer(4)
+  const tables = u32le(cursor.take(4), 0)
   for (let table = 0; table < tables; table += 1) {
-    const length = u32le(await ahead.load(at, 4), 0)
+    await cursor.buffer(4)
+    const length = u32le(cursor.take(4), 0)
     if (length === long) return ended('its core is there, and a table that is larger than 4 GiB')
-    at += 4 + length
-    if (at > file.size) throw new CutShort(at)
+    cursor.goTo(cursor.at + length)
+    if (cursor.at > file.size) throw new CutShort(cursor.at)
   }
   return complete(`its core and ${count(tables, 'table')} of categorical features are there`)
 }

@@ -33,6 +33,7 @@ const dataOf = async (file: Peek, at: number): Promise<number | undefined> => {
 
 /** Unpacks every member and compares its checksum and size. */
 const prove = async (file: Peek): Promise<Verdict> => {
+  if (!begins(file.head)) return unknown('it is no gzip file')
   let at = 0
   for (;;) {
     const data = await dataOf(file, at)

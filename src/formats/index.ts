@@ -1,7 +1,6 @@
 /** Which verifier judges a file: by content first, by name second. The only place to register a format. */
 import { arrow } from './arrow.ts'
 import { arrowStream } from './arrow-stream.ts'
-
 import { blobWeights } from './blob-weights.ts'
 import { isZero } from './bytes.ts'
 import { bzip2 } from './bzip2.ts'
@@ -35,6 +34,7 @@ import { msgpack } from './msgpack.ts'
 import { npy } from './npy.ts'
 import { ocdbt } from './ocdbt.ts'
 import { onnx } from './onnx.ts'
+import { packageManifest } from './package-manifest.ts'
 import { parquet } from './parquet.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
 import { pickle } from './pickle.ts'
@@ -78,13 +78,17 @@ export const formats: readonly Format[] = [
   arrowStream,
   json,
   jsonLines,
+  packageManifest,
   zip,
+  npy,
+  torchLegacy,
   xz,
   gzip,
   bzip2,
   zstd,
   lz4,
   tar,
+  pickle,
   lzma,
   zlib,
   crfsuite,
@@ -96,9 +100,6 @@ export const formats: readonly Format[] = [
   coreml,
   msgpack,
   shardIndex,
-  npy,
-  torchLegacy,
-  pickle,
 ]
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1)

@@ -1,5 +1,5 @@
-import { ReadAhead } from './ahead.ts'
 import { hasAt, u16be } from './bytes.ts'
+import { Cursor } from './cursor.ts'
 import { CutShort, ended, type Format, type Peek, suspect, unknown, type Verdict } from './format.ts'
 
 const start = [0xff, 0xd8, 0xff] as const
@@ -19,16 +19,18 @@ const inScans: ReadonlySet<number> = new Set([
 
 /** Hops over the segments to the first scan; its offset, or that of the end of an image without one. Thumbnails lie within segments. */
 const firstScan = async (file: Peek): Promise<number | undefined> => {
-  const ahead = new ReadAhead(file)
+  const cursor = new Cursor(file)
   for (let at = 2; ; ) {
-    const mark = await ahead.load(at, 2)
+    cursor.goTo(at)
+    await cursor.buffer(4)
+    const mark = cursor.take(2)
     const marker = mark[1] as number
     if (mark[0] !== 0xff) return undefined
     if (marker === startOfScan || marker === endOfImage) return at
     if (marker === 0xff) at += 1
     else if (standsAlone(marker)) at += 2
     else {
-      const length = u16be(await ahead.load(at + 2, 2), 0)
+      const length = u16be(cursor.take(2), 0)
       if (length < 2) return undefined
       at += 2 + length
       if (at > file.size) throw new CutShort(at)

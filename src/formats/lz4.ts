@@ -17,6 +17,8 @@ interface Frame {
   readonly flags: number
 }
 
+const begins = (head: Uint8Array): boolean => hasAt(head, 0, mark) || isSkippable(u32le(head, 0))
+
 /** The frame header at `at`; undefined where it is of another version or does not match its checksum. */
 const frameAt = async (file: Peek, at: number): Promise<Frame | undefined> => {
   const flags = (await file.exactly(at, 7))[4] ?? 0
@@ -91,10 +93,10 @@ export const lz4: Format = {
   least: 11,
   recognises: (head) => hasAt(head, 0, mark),
   judge: async (file) => {
-    if (!hasAt(file.head, 0, mark) && !isSkippable(u32le(file.head, 0))) return unknown('it is no lz4 file')
+    if (!begins(file.head)) return unknown('it is no lz4 file')
     if (file.size > hopped) return judgeEnd(file)
     await file.read(0, file.size)
     return hop(file, false)
   },
-  prove: (file) => hop(file, true),
+  prove: async (file) => (begins(file.head) ? hop(file, true) : unknown('it is no lz4 file')),
 }

@@ -51,7 +51,7 @@ const cutFrame = (frames: ReturnType<typeof framesOf>, size: number) => {
 }
 
 /** What the last byte tells of a pickle whose opcodes were not followed to it. */
-export const judgeLastByte = ({ size, tail }: Peek, why: string): Verdict =>
+const judgeLastByte = ({ size, tail }: Peek, why: string): Verdict =>
   tail.at(-1) === stop || size === 0
     ? ended(`it ends as a pickle does; ${why}`)
     : suspect(`its last byte is none that ends a pickle; ${why}`)

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
-import { ReadAhead } from './ahead.ts'
 import { hasAt, u32be } from './bytes.ts'
+import { Cursor } from './cursor.ts'
 import {
   broken,
   CutShort,
@@ -33,10 +33,12 @@ interface Chunk {
 
 /** Hops over the chunks to the last one, past the end of the file or to where there is none. */
 const walk = async (file: Peek, differs?: (chunk: Chunk) => Promise<boolean>): Promise<Verdict> => {
-  const ahead = new ReadAhead(file)
+  const cursor = new Cursor(file)
   let chunks = 0
   for (let at: number = signature.length; ; ) {
-    const head = await ahead.load(at, headBytes)
+    cursor.goTo(at)
+    await cursor.buffer(headBytes)
+    const head = cursor.take(headBytes)
     const length = u32be(head, 0)
     const type = Buffer.from(head.subarray(4)).toString('latin1')
     if (length > longest || !/^[A-Za-z]{4}$/.test(type)) return broken(`no chunk begins at byte ${at}`)

@@ -131,6 +131,7 @@ export const tar: Format = {
   title: 'a tar archive',
   names: ['.tar'],
   least: 2 * block,
+  // An archive without members.
   zerosFirst: true,
   recognises: begins,
   judge: async (file) => {

@@ -2,8 +2,8 @@
  * A walk over UBJSON (draft 12) that steps over arrays of numbers without reading them. An explicit stack takes the place of
  * recursion, and each step takes a byte at least, whatever counts the file claims.
  */
-import type { ReadAhead } from './ahead.ts'
 import { u16be, u32be, u64be } from './bytes.ts'
+import type { Cursor } from './cursor.ts'
 import { CutShort, OutOfReads } from './format.ts'
 
 /** Bytes of a value by its marker: null, no-op, true, false, int8, uint8, char, int16, int32, float32, int64, float64. */
@@ -44,13 +44,11 @@ interface Open {
   readonly shared: number | undefined
 }
 
-/** Bytes that have to be read before the step can be made. */
+/** So many bytes have to be read, at the cursor's place, before the step can be made. */
 class Wanted extends Error {
-  readonly at: number
   readonly length: number
-  constructor(at: number, length: number) {
+  constructor(length: number) {
     super()
-    this.at = at
     this.length = length
   }
 }
@@ -68,13 +66,13 @@ export class NotUbjson extends Error {
 }
 
 export class UbjsonWalk {
-  readonly #ahead: ReadAhead
+  readonly #cursor: Cursor
   readonly #open: Open[] = []
   /** Where the walk is. */
   #at = 0
   #taken = 0
-  constructor(ahead: ReadAhead) {
-    this.#ahead = ahead
+  constructor(cursor: Cursor) {
+    this.#cursor = cursor
   }
 
   /** Walks one value and gives the offset of its end. Throws CutShort where the file ends before, NotUbjson where it is none. */
@@ -91,7 +89,7 @@ export class UbjsonWalk {
         return step()
       } catch (error) {
         if (!(error instanceof Wanted)) throw error
-        await this.#ahead.load(error.at, error.length)
+        await this.#cursor.buffer(error.length)
       }
     }
   }
@@ -166,20 +164,20 @@ export class UbjsonWalk {
   }
 
   #moves(to: number): void {
-    if (to > this.#ahead.size) throw new CutShort(to)
+    if (to > this.#cursor.size) throw new CutShort(to)
     this.#at = to
   }
 
   #bytes(at: number, length: number): Uint8Array {
-    const bytes = this.#ahead.get(at, length)
-    if (bytes === undefined) throw new Wanted(at, length)
-    return bytes
+    this.#cursor.goTo(at)
+    if (!this.#cursor.holds(length)) throw new Wanted(length)
+    return this.#cursor.take(length)
   }
 
   #marker(at: number): number {
-    const byte = this.#ahead.byte(at)
-    if (byte < 0) throw new Wanted(at, 1)
-    return byte
+    this.#cursor.goTo(at)
+    if (!this.#cursor.holds(1)) throw new Wanted(1)
+    return this.#cursor.u8()
   }
 
   /** A length or a count: a marker and a number that is not negative. */

@@ -1,5 +1,5 @@
-import { ReadAhead } from './ahead.ts'
 import { hasAt } from './bytes.ts'
+import { Cursor } from './cursor.ts'
 import {
   broken,
   complete,
@@ -28,7 +28,7 @@ const isUbjson = (head: Uint8Array): boolean => {
 const judge = async (file: Peek): Promise<Verdict> => {
   if (!isUbjson(file.head)) return unknown('it does not begin as UBJSON does')
   try {
-    const end = await new UbjsonWalk(new ReadAhead(file)).end()
+    const end = await new UbjsonWalk(new Cursor(file)).end()
     return end === file.size
       ? complete('its last bracket closes the first one')
       : ended(`its last bracket closes the first one at byte ${end}`)

@@ -1,10 +1,8 @@
 /** Where a zip's directory lies and what it lists (PKWARE APPNOTE 6.3.10, sections 4.3.12 to 4.3.16), prefixes and trailing bytes included. */
 import { hasAt, u16le, u32le, u64le } from './bytes.ts'
-import { OutOfReads, type Peek } from './format.ts'
+import type { Peek } from './format.ts'
 
 const MiB = 1024 ** 2
-/** Bytes of a directory that is read at most: some 200,000 entries. */
-const mostDirectory = 24 * MiB
 const pieceBytes = 4 * MiB
 /** End records that are tried: a comment, or what follows the archive, may hold their mark any number of times. */
 const mostEnds = 64
@@ -132,12 +130,8 @@ const widened = (extra: Uint8Array, values: readonly number[]): readonly number[
   return values
 }
 
-/**
- * The entries of a directory, one after the other; `undefined` once where an entry does not parse or does not fit.
- * @throws OutOfReads where the directory is larger than what is read of one.
- */
-export async function* entriesOf(file: Peek, end: ZipEnd, most = mostDirectory): AsyncGenerator<ZipEntry | undefined> {
-  if (end.directoryBytes > most) throw new OutOfReads(`its directory of ${end.directoryBytes} bytes is not read`)
+/** The entries of a directory, one after the other; `undefined` once where an entry does not parse or does not fit. */
+export async function* entriesOf(file: Peek, end: ZipEnd): AsyncGenerator<ZipEntry | undefined> {
   let at = end.directoryEnd - end.directoryBytes
   let held: Uint8Array = new Uint8Array()
   let from = at

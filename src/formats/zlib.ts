@@ -16,6 +16,7 @@ const promises = /\.(z|zlib|joblib|pkl|pickle)$/i
 
 /** Unpacks it and compares its Adler-32, which `node:zlib` does. */
 const prove = async (file: Peek, name: string): Promise<Verdict> => {
+  if (!begins(file.head)) return unknown('it does not begin as zlib data does')
   const got = await unpack(createInflate(), file, 0, file.size)
   if (got.state === 'whole') {
     const rest = file.size - got.consumed
@@ -37,7 +38,6 @@ export const zlib: Format = {
   least: 8,
   recognises: begins,
   judge: async (file, name) => {
-    if (!begins(file.head)) return unknown('it does not begin as zlib data does')
     // What was read as a whole anyway costs nothing more to unpack.
     if (file.size <= 2 * headBytes) return prove(file, name)
     return unknown('only unpacking all of it tells')

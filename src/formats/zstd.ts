@@ -29,11 +29,14 @@ const frameEnd = async (file: Peek, at: number): Promise<number | undefined> => 
   }
 }
 
+const begins = (head: Uint8Array): boolean => hasAt(head, 0, mark) || isSkippable(u32le(head, 0))
+
 /** Hops from frame to frame; stops at the first of which `look` has something to say. */
 const hop = async (
   file: Peek,
   look: (at: number, length: number) => Promise<Verdict | undefined> = async () => undefined,
 ): Promise<Verdict> => {
+  if (!begins(file.head)) return unknown('it is no zstd file')
   let at = 0
   for (;;) {
     const magic = u32le(await file.exactly(at, 4), 0)
@@ -60,7 +63,7 @@ export const zstd: Format = {
   least: 9,
   recognises: (head) => hasAt(head, 0, mark),
   judge: async (file) => {
-    if (!hasAt(file.head, 0, mark) && !isSkippable(u32le(file.head, 0))) return unknown('it is no zstd file')
+    if (!begins(file.head)) return unknown('it is no zstd file')
     if (file.size > hopped) return unknown('only reading all of it tells')
     await file.read(0, file.size)
     return hop(file)

@@ -2,7 +2,17 @@
 import type { Facts, Need } from '../check.ts'
 import type { Preset } from '../run.ts'
 import type { Store } from '../stores/store.ts'
-import { type Listing, listing, type Strays, store, strays } from './declarations.ts'
+import {
+  bucketSettings,
+  type Listing,
+  listing,
+  proxies,
+  readRights,
+  type Strays,
+  store,
+  storeReach,
+  strays,
+} from './declarations.ts'
 import type { Opened } from './opener.ts'
 
 const open = <V, F extends Facts>(need: Need<string, V, F>, opened: Opened<V, F>): [string, Opened] => [
@@ -10,8 +20,15 @@ const open = <V, F extends Facts>(need: Need<string, V, F>, opened: Opened<V, F>
   opened as Opened,
 ]
 
+/** Needs that say something of a whole store, and not of the one target in it. */
+export const ofTheStore: readonly Need[] = [storeReach, proxies, bucketSettings, readRights]
+
 /** The store of the target, without its closing, and its files where they were listed with others. */
-export const presetOf = (opened: Store, listed: Listing | undefined, stray?: Strays): Preset => {
+export const presetOf = (
+  opened: Store,
+  listed: Listing | undefined,
+  { lent, stray }: { readonly lent: Preset; readonly stray?: Strays | undefined },
+): Preset => {
   const preset = [open(store, { value: opened, facts: { storeUri: opened.uri, reached: opened.reached } })]
   if (listed) {
     preset.push(open(listing, { value: listed, facts: { objects: listed.files.size, stored: listed.bytes } }))
@@ -20,5 +37,5 @@ export const presetOf = (opened: Store, listed: Listing | undefined, stray?: Str
     const strayObjects = stray.folders.reduce((sum, { objects }) => sum + objects, stray.more)
     preset.push(open(strays, { value: stray, facts: { strayFolders: stray.folders.length, strayObjects } }))
   }
-  return new Map(preset)
+  return new Map([...lent, ...preset])
 }

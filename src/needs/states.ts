@@ -26,25 +26,27 @@ export const wholeRun = async (open: Opening<Needed>['open']): Promise<Run> => {
   throw new NotApplicable(`${name} is no whole run`)
 }
 
+/** Beyond so many it takes fewer requests to have all of a run's models listed. */
+const fewModels = 2
+
 export const outputsOpener = opener(outputs, async ({ open, signal }: Opening<Needed>) => {
   const run = await wholeRun(open)
   const tracked = await open(tracking)
   const { outputs: named } = await tracked.record(run, signal)
   const missing: string[] = []
-  if (named.length > 0) {
-    // Those that are there come in one answer.
-    const there = new Set<string>()
+  const there = new Set<string>()
+  if (named.length > fewModels) {
     for await (const { modelId } of tracked.models({ experimentId: run.experimentId, runId: run.runId }, signal)) {
       there.add(modelId)
     }
-    await each(
-      named.filter((id) => !there.has(id)),
-      async (id) => {
-        const model = await tracked.model(id, signal).catch(unlessMissing)
-        if (model === undefined || model.deleted) missing.push(id)
-      },
-    )
   }
+  await each(
+    named.filter((id) => !there.has(id)),
+    async (id) => {
+      const model = await tracked.model(id, signal).catch(unlessMissing)
+      if (model === undefined || model.deleted) missing.push(id)
+    },
+  )
   return { value: { named, missing: missing.sort() }, facts: { modelOutputs: named.length } }
 })
 
@@ -91,13 +93,20 @@ export const registrationsOpener = opener(registrations, async ({ open, signal }
   } else if (model !== undefined || at.name === `runs:/${run?.runId}`) {
     const source = model === undefined ? { runId: run?.runId ?? '' } : { modelId: model.modelId }
     const nothing = (await open(listing).catch(ifTrouble))?.files.size === 0
-    for (const one of await (await open(registry)).of(source, nothing, signal)) {
+    const found = await (await open(registry)).of(source, nothing, signal).catch(unlessNoRegistry)
+    for (const one of found) {
       const path = model === undefined ? pathIn(one.source, run?.runId ?? '', artifactUri) : ''
       versions.push({ version: one, ...(path === undefined ? {} : { path }) })
     }
   }
   return { value: { versions }, facts: { versions: versions.length } }
 })
+
+/** A tracking server may keep no registry. */
+const unlessNoRegistry = (error: unknown): never => {
+  if (!(error instanceof Trouble) || !['unsupported', 'not-found'].includes(error.kind)) throw error
+  throw new NotApplicable(`the tracking store keeps no registered versions: ${error.why}`)
+}
 
 /** Where a version's source lies below the root of its run; undefined where it lies elsewhere, or nobody can tell. */
 const pathIn = (source: string, runId: string, root: string): string | undefined => {

@@ -1,10 +1,17 @@
 /** One experiment at the price of one listing: cut into runs and models, each looked at with what was listed of it. */
 import type { Check } from '../check.ts'
 import { Trouble, type TroubleKind } from '../errors.ts'
-import { experimentTarget } from '../mlflow/target.ts'
+import { experimentTarget, orphanedVersions } from '../mlflow/target.ts'
 import type { Experiment } from '../mlflow/types.ts'
-import { type Strays, store as storeNeed, strays as straysNeed, unfinishedUploads } from '../needs/declarations.ts'
-import { presetOf } from '../needs/preset.ts'
+import {
+  registrations,
+  type Strays,
+  store as storeNeed,
+  strays as straysNeed,
+  unfinishedUploads,
+} from '../needs/declarations.ts'
+import { ofTheStore, presetOf } from '../needs/preset.ts'
+import type { Preset } from '../run.ts'
 import { storeBelow } from '../stores/below.ts'
 import type { Store } from '../stores/store.ts'
 import { count } from '../words.ts'
@@ -35,6 +42,24 @@ export const sweepAll = async (sweep: Sweep): Promise<void> => {
       untold(experimentTarget(experiment).name, error)
     }
   }
+  try {
+    await sweepVersions(sweep)
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error
+    untold('registered versions', error)
+  }
+}
+
+/** Versions that belong to no run or model that was looked at, since theirs is gone. */
+const sweepVersions = async ({ session, tracking, signal, looked }: Sweep): Promise<void> => {
+  const only = (check: Check) => check.needs.some(({ name }) => name === registrations.name)
+  for await (const target of orphanedVersions(tracking, signal)) {
+    if (signal.aborted) return
+    const look = await session.look(target, { only })
+    await session.keep(look, { breadth: 'broad' })
+    await looked(look)
+    await look.close()
+  }
 }
 
 /** @throws Trouble what keeps the tracking store from telling the experiment's runs */
@@ -51,6 +76,7 @@ export const sweepExperiment = async (experiment: Experiment, sweep: Sweep): Pro
   })
   meter.begin(`experiment ${experiment.name || experiment.experimentId}`, owners.placed.size + owners.elsewhere.length)
 
+  const whole = await session.look(target, { only: () => false })
   const visit: Visit = async (owner, place) => {
     const at = targetOf(owner)
     if (state.has(at.name)) return
@@ -59,14 +85,23 @@ export const sweepExperiment = async (experiment: Experiment, sweep: Sweep): Pro
       leftOut += 1
       return
     }
-    const look = await session.look(at, place && { preset: presetOf(place.store, place.listed) })
+    const look = await session.look(
+      at,
+      place && { preset: presetOf(place.store, place.listed, { lent: whole.lend(ofTheStore) }) },
+    )
     await sweep.keep(look, { breadth: 'broad' }, at.name)
     meter.looked(place?.listed?.files.size ?? 0, place?.listed?.bytes ?? 0)
   }
 
-  const whole = await session.look(target, { only: () => false })
   try {
-    await sweepPlaced(experiment, owners, sweep, sharedStore(await whole.open(storeNeed)), visit)
+    await sweepPlaced(
+      experiment,
+      owners,
+      sweep,
+      sharedStore(await whole.open(storeNeed)),
+      visit,
+      whole.lend(ofTheStore),
+    )
   } catch (error) {
     if (!(error instanceof Trouble)) throw error
     const places = count(owners.placed.size, 'run or model', 'runs and models')
@@ -93,6 +128,7 @@ const sweepPlaced = async (
   sweep: Sweep,
   shared: SharedStore,
   visit: Visit,
+  lent: Preset,
 ): Promise<void> => {
   const { session, tracking, signal } = sweep
   const { placed } = owners
@@ -127,7 +163,7 @@ const sweepPlaced = async (
     session.gap({ at: experimentTarget(experiment).name, cannot: 'see', because, unexpected })
   }
   const stray = sweep.stray && !failed ? await tally.strays(signal) : undefined
-  await lookAtRest(experiment, sweep, restOf(shared, placed, inner), stray)
+  await lookAtRest(experiment, sweep, restOf(shared, placed, inner), { lent, stray })
 }
 
 /** Folders below this experiment's location that are the locations of other experiments. */
@@ -167,13 +203,14 @@ const lookAtRest = async (
   experiment: Experiment,
   { session, signal, keep }: Sweep,
   rest: Store,
-  stray: Strays | undefined,
+  more: { readonly lent: Preset; readonly stray: Strays | undefined },
 ): Promise<void> => {
+  const { stray } = more
   const uploads = await holdsAny(rest, signal)
   const asks = (check: Check, need: { readonly name: string }) => check.needs.some(({ name }) => name === need.name)
   const only = (check: Check) =>
     (uploads && asks(check, unfinishedUploads)) || (stray !== undefined && asks(check, straysNeed))
   if (signal.aborted || !(uploads || stray)) return
-  const look = await session.look(experimentTarget(experiment), { only, preset: presetOf(rest, nothing, stray) })
+  const look = await session.look(experimentTarget(experiment), { only, preset: presetOf(rest, nothing, more) })
   await keep(look, { breadth: 'broad' }, `the rest of ${experiment.experimentId}`)
 }

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import { NotApplicable, Trouble } from '../errors.ts'
 import type { Target } from '../mlflow/types.ts'
 import { store as storeNeed } from '../needs/declarations.ts'
-import { presetOf } from '../needs/preset.ts'
+import { ofTheStore, presetOf } from '../needs/preset.ts'
+import type { Preset } from '../run.ts'
 import { storeBelow } from '../stores/below.ts'
 import type { Store } from '../stores/store.ts'
 import { type Section, sectionsOf } from './sections.ts'
@@ -19,7 +20,7 @@ export const lookInSections = async (target: Target, looking: Looking, size?: nu
   try {
     const store = await whole.open(storeNeed)
     meter.begin(target.name)
-    await lookAtSections(target, looking, sharedStore(store), sectionsOf(store, signal, size))
+    await lookAtSections(target, looking, sharedStore(store), sectionsOf(store, signal, size), whole.lend(ofTheStore))
   } catch (error) {
     if (!(error instanceof Trouble || error instanceof NotApplicable)) throw error
     // What keeps the checks from looking is theirs to tell.
@@ -42,6 +43,7 @@ const lookAtSections = async (
   { session, signal, meter, state, since, keep }: Looking,
   shared: SharedStore,
   sections: AsyncGenerator<Section>,
+  lent: Preset,
 ): Promise<void> => {
   // All of them are told with the first section.
   const uploads = storeBelow(shared.store, '', shared)
@@ -71,7 +73,7 @@ const lookAtSections = async (
     }
     // Whether an address that holds nothing is a mistyped one is for the listing itself to find out.
     const listed = files.size === 0 ? undefined : { files, bytes, ...(!only && { partial: true }) }
-    const look = await session.look(target, { preset: presetOf(before === 0 ? uploads : others, listed) })
+    const look = await session.look(target, { preset: presetOf(before === 0 ? uploads : others, listed, { lent }) })
     await keep(look, only ? {} : { section: before === 0 ? 'first' : 'later' }, name)
     meter.looked(files.size, bytes)
     before += 1

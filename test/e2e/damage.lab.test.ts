@@ -19,8 +19,9 @@ const missing = (path: string): Found => ['artifact/missing-files', 'error', pat
 const cut = (path: string): Found => ['artifact/structure', 'error', path]
 const empty = (path: string): Found => ['artifact/empty-files', 'error', path]
 const zeros = (path: string): Found => ['artifact/structure', 'warning', path]
-/** The sum of MLmodel says that bytes are missing, not where. */
-const short: Found = ['artifact/size-mismatch', 'error', '']
+/** The sum in MLmodel says that bytes are missing; where, only when every other file is whole by its own format. */
+const shortAt = (path: string): Found => ['artifact/size-mismatch', 'error', path]
+const short = shortAt('')
 
 const models: readonly Recipe[] = [
   { damage: 'none', found: [], exitCode: 0 },
@@ -33,10 +34,10 @@ const models: readonly Recipe[] = [
     exitCode: 0,
   },
   { damage: 'truncated:python_model.pkl', found: [cut('python_model.pkl'), short], exitCode: 1 },
-  { damage: 'truncated:artifacts/data.bin', found: [short], exitCode: 1 },
+  { damage: 'truncated:artifacts/data.bin', found: [shortAt('artifacts/data.bin')], exitCode: 1 },
   { damage: 'truncated:artifacts/archive.zip', found: [cut('artifacts/archive.zip'), short], exitCode: 1 },
   { damage: 'emptied:python_model.pkl', found: [empty('python_model.pkl'), short], exitCode: 1 },
-  { damage: 'emptied:artifacts/data.bin', found: [short], exitCode: 1 },
+  { damage: 'emptied:artifacts/data.bin', found: [shortAt('artifacts/data.bin')], exitCode: 1 },
   { damage: 'zero-tail:artifacts/weights.safetensors', found: [zeros('artifacts/weights.safetensors')], exitCode: 0 },
 ]
 
@@ -101,14 +102,16 @@ const routes: Readonly<Record<string, () => Route>> = {
   }),
 }
 
-/** Every finding of a report: all of them lie at or below the target. */
-const foundIn = (report: Report, target: string): Found[] =>
-  report.checks.flatMap(({ id, findings }) =>
-    findings.map(({ at, severity }): Found => {
-      expect(at === target || at.startsWith(`${target}/`), at).toBe(true)
-      return [id, severity, at.slice(target.length + 1)]
-    }),
-  )
+/** Every finding of a report but those of the bucket as a whole, whose rules are looked at where an upload was left open. */
+const foundIn = ({ checks }: Report, target: string): Found[] =>
+  checks
+    .filter(({ id }) => id !== 'store/lifecycle')
+    .flatMap(({ id, findings }) =>
+      findings.map(({ at, severity }): Found => {
+        expect(at === target || at.startsWith(`${target}/`), at).toBe(true)
+        return [id, severity, at.slice(target.length + 1)]
+      }),
+    )
 
 const sorted = (found: readonly Found[]): string[] => found.map((one) => one.join(' ')).sort()
 
@@ -193,12 +196,21 @@ describe.each(Object.keys(routes))('%s', (name) => {
 
   test('what a killed writer staged', async () => {
     const target = targets.models.get('staged:artifacts/data.bin') ?? ''
-    const at = 'artifacts/.artifact.uploading.lab0damage'
-    const young = await scan(target)
+    const path = 'artifacts/.artifact.uploading.lab0damage'
+    if (name !== 'folder') {
+      // Nothing is in progress there: an object is whole, so it was copied from a folder.
+      const report = await scan(target)
+      expectFound(report, target, { found: [['artifact/staged-leftovers', 'warning', path]], exitCode: 0 })
+      return
+    }
+    // MLflow's server hides it; who may look into its folder sees it.
+    expectFound(await scan(target), target, { found: [], exitCode: 0 })
+    const inside = ['--artifacts-destination', route.destination ?? '']
+    const young = await scan(target, inside)
     expectFound(young, target, { found: [], exitCode: 0 })
-    expect(young.covered.active.map(({ at }) => at)).toEqual([`${target}/${at}`])
-    const old = await scan(target, ['--older-than', '0s', '--fail-on', 'warning'])
-    expectFound(old, target, { found: [['artifact/unfinished-uploads', 'warning', at]], exitCode: 1 })
+    expect(young.covered.active.map(({ at }) => at)).toEqual([`${target}/${path}`])
+    const old = await scan(target, [...inside, '--older-than', '0s', '--fail-on', 'warning'])
+    expectFound(old, target, { found: [['artifact/unfinished-uploads', 'warning', path]], exitCode: 1 })
   })
 
   test('a client killed in mid-upload', async () => {

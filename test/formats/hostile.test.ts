@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { judge } from '../../src/formats/index.ts'
 import { structureBudget } from '../../src/formats/peek.ts'
-import { bytesOf } from './of.ts'
+import { joined } from './fixtures.ts'
 
 const MiB = 1024 ** 2
 /** Marks by which files are recognised, and the names that go with them. */
@@ -37,7 +37,7 @@ const inner = [
 ]
 const part = fc.oneof(
   fc.uint8Array({ maxLength: 60 }),
-  fc.constantFrom(...inner).map((mark) => bytesOf(mark)),
+  fc.constantFrom(...inner).map((mark) => joined(mark)),
   fc.constantFrom(0, 255, 127, 128).map((byte) => new Uint8Array(8).fill(byte)),
   fc.nat({ max: 400 }).map((length) => new Uint8Array(length)),
 )
@@ -47,7 +47,7 @@ for (const [name, mark] of Object.entries(marks)) {
     await fc.assert(
       fc.asyncProperty(fc.array(part, { maxLength: 12 }), fc.integer({ min: 0, max: 2 ** 45 }), async (parts, hole) => {
         // The parts at both ends of a file that may claim to be of any size.
-        const ends = bytesOf(mark, ...parts)
+        const ends = joined(mark, ...parts)
         const size = ends.length * 2 + (hole % 3 === 0 ? 0 : hole)
         let [reads, bytes] = [0, 0]
         const source = {

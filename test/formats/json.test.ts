@@ -122,3 +122,21 @@ test('an empty file is broken, unless its name is that of JSON Lines or of a par
   expect((await judged('', 'rows.jsonl')).judgement).toBe('unknown')
   expect((await judged('', 'part-00000-1234-c000.json')).judgement).toBe('unknown')
 })
+
+test('the manifest of a CoreML package names what lies in its data; others are JSON', async () => {
+  const items = {
+    a: { name: 'model.mlmodel', path: 'com.apple.CoreML/model.mlmodel' },
+    b: { path: 'com.apple.CoreML/weights' },
+  }
+  const manifest = JSON.stringify({ fileFormatVersion: '1.0.0', itemInfoEntries: items, rootModelIdentifier: 'a' })
+  expect(await judged(manifest, 'a.mlpackage/Manifest.json')).toMatchObject({
+    judgement: 'complete',
+    refers: [{ path: 'Data/com.apple.CoreML/model.mlmodel' }, { path: 'Data/com.apple.CoreML/weights' }],
+  })
+  expect((await cuts(manifest, 'Manifest.json')).broken).toHaveLength(manifest.length)
+  for (const other of ['{"name": "a page"}', '[1, 2]', '{"itemInfoEntries": [null, 3, {"path": 4}]}', '{} {}']) {
+    const found = await judged(other, 'manifest.json')
+    expect(found.judgement).toMatch(/complete|unknown/)
+    expect(found.refers).toBeUndefined()
+  }
+})

@@ -1,7 +1,7 @@
 import { type Format, type Judgement, judgements, type RangeSource } from '../../src/formats/format.ts'
 import { type Judged, judge } from '../../src/formats/index.ts'
 
-export const over = (bytes: Uint8Array): RangeSource => ({
+const over = (bytes: Uint8Array): RangeSource => ({
   size: bytes.length,
   read: async (offset, length) => bytes.subarray(offset, offset + length),
 })

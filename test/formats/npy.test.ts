@@ -1,11 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { bytesOf, judged, missed } from './of.ts'
+import { joined } from './fixtures.ts'
+import { judged } from './judging.ts'
+import { missed } from './missed.ts'
 
 const fixtures = new URL('../../fixtures/formats/npy/', import.meta.url)
 const u16 = (n: number) => [n & 255, n >> 8]
 const npy = (header: string, data: Uint8Array | string = '', version = 1): Buffer =>
-  bytesOf('\x93NUMPY', [version, 0], u16(header.length), version === 1 ? '' : [0, 0], header, data)
+  joined('\x93NUMPY', [version, 0], u16(header.length), version === 1 ? '' : [0, 0], header, data)
 
 for (const name of readdirSync(fixtures)) {
   test(`${name} is whole, and every cut of it is not`, async () => {
@@ -22,7 +24,7 @@ for (const name of readdirSync(fixtures)) {
 
 test('several arrays in one file, each of which counts', async () => {
   const one = npy(`{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }`, new Uint8Array(24))
-  const three = bytesOf(one, one, one)
+  const three = joined(one, one, one)
   expect(await judged(three, 'a.npy')).toMatchObject({ judgement: 'complete' })
   for (const cut of [1, 24, 25, 60, 80]) {
     expect((await judged(three.subarray(0, -cut), 'a.npy')).judgement, String(cut)).toBe('broken')

@@ -1,12 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { bytesOf, judged, missed, noise } from './of.ts'
+import { noise } from './counted.ts'
+import { joined } from './fixtures.ts'
+import { judged } from './judging.ts'
+import { missed } from './missed.ts'
 
 const fixtures = new URL('../../fixtures/formats/', import.meta.url)
 const words = Buffer.from('some words that repeat, some words that do not '.repeat(40))
 const bytes200k = noise(200_000)
-const pickled = bytesOf('\x80\x04]\x94.', words)
+const pickled = joined('\x80\x04]\x94.', words)
 
 /** How many bytes are left by cuts that take a whole stream, or only what follows the data: the rest is a valid file. */
 const harmless: Record<string, (left: number) => boolean> = {
@@ -26,7 +29,7 @@ for (const format of ['xz', 'bzip2', 'lz4']) {
       const bytes = readFileSync(new URL(`${format}/${name}`, fixtures))
       const whole = await judged(bytes, name)
       expect(whole).toMatchObject({ format: { id: format }, judgement: expect.stringMatching(/^(complete|ended)$/) })
-      expect((await judged(bytes, name, true)).judgement).toMatch(/^(complete|ended|unknown)$/)
+      expect((await judged(bytes, name, { prove: true })).judgement).toMatch(/^(complete|ended|unknown)$/)
       const valid = harmless[name] ?? (() => false)
       const left = (await missed(bytes, name)).filter((told) => !valid(Number.parseInt(told, 10)))
       expect(left).toEqual([])
@@ -44,10 +47,10 @@ const packed: Record<string, Uint8Array> = {
   'a.zst': zstdCompressSync(words),
   'nothing.zst': zstdCompressSync(''),
   'noise.zst': zstdCompressSync(bytes200k),
-  'two.zst': bytesOf(zstdCompressSync(words), '\x50\x2a\x4d\x18\x02\0\0\0ab', zstdCompressSync(bytes200k)),
+  'two.zst': joined(zstdCompressSync(words), '\x50\x2a\x4d\x18\x02\0\0\0ab', zstdCompressSync(bytes200k)),
 }
 // The header with all its optional parts goes before the packed data.
-packed['named.gz'] = bytesOf(
+packed['named.gz'] = joined(
   '\x1f\x8b\x08\x1e',
   gzipSync(words).subarray(4, 10),
   [3, 0],
@@ -60,7 +63,7 @@ packed['named.gz'] = bytesOf(
 
 for (const [name, bytes] of Object.entries(packed)) {
   test(`${name} unpacks to its end, and no cut of it does`, async () => {
-    expect(await judged(bytes, name, true)).toMatchObject({ judgement: 'complete' })
+    expect(await judged(bytes, name, { prove: true })).toMatchObject({ judgement: 'complete' })
     const boundary = name === 'two.zst' ? zstdCompressSync(words).length : -1
     const left = (await missed(bytes, name)).filter((told) => Math.abs(Number.parseInt(told, 10) - boundary - 5) > 5)
     expect(left).toEqual([])
@@ -68,40 +71,40 @@ for (const [name, bytes] of Object.entries(packed)) {
 }
 
 test('several members of a gzip file, zeros and other bytes behind it', async () => {
-  const two = bytesOf(gzipSync(words), gzipSync(''), gzipSync(bytes200k))
-  expect(await judged(two, 'a.gz', true)).toMatchObject({ judgement: 'complete' })
-  expect(await judged(two.subarray(0, -1), 'a.gz', true)).toMatchObject({ judgement: 'broken' })
-  expect(await judged(bytesOf(gzipSync(words), new Uint8Array(512)), 'a.gz')).toMatchObject({ judgement: 'ended' })
-  expect(await judged(bytesOf(gzipSync(words), 'more'), 'a.gz')).toMatchObject({ judgement: 'ended' })
-  expect(await judged(bytesOf(gzipSync(words), '\x1f\x8b'), 'a.gz')).toMatchObject({ judgement: 'broken' })
+  const two = joined(gzipSync(words), gzipSync(''), gzipSync(bytes200k))
+  expect(await judged(two, 'a.gz', { prove: true })).toMatchObject({ judgement: 'complete' })
+  expect(await judged(two.subarray(0, -1), 'a.gz', { prove: true })).toMatchObject({ judgement: 'broken' })
+  expect(await judged(joined(gzipSync(words), new Uint8Array(512)), 'a.gz')).toMatchObject({ judgement: 'ended' })
+  expect(await judged(joined(gzipSync(words), 'more'), 'a.gz')).toMatchObject({ judgement: 'ended' })
+  expect(await judged(joined(gzipSync(words), '\x1f\x8b'), 'a.gz')).toMatchObject({ judgement: 'broken' })
 })
 
 test('a large gzip file is unknown until it is unpacked', async () => {
   const large = gzipSync(bytes200k)
   expect(await judged(large, 'a.tar.gz')).toMatchObject({ judgement: 'unknown', spent: { reads: 2 } })
   expect(await judged(large.subarray(0, -1), 'a.tar.gz')).toMatchObject({ judgement: 'unknown' })
-  expect(await judged(large, 'a.tar.gz', true)).toMatchObject({ judgement: 'complete' })
-  expect(await judged(large.subarray(0, -1), 'a.tar.gz', true)).toMatchObject({ judgement: 'broken' })
+  expect(await judged(large, 'a.tar.gz', { prove: true })).toMatchObject({ judgement: 'complete' })
+  expect(await judged(large.subarray(0, -1), 'a.tar.gz', { prove: true })).toMatchObject({ judgement: 'broken' })
 })
 
 test('unpacking finds a changed byte', async () => {
   for (const [name, bytes] of Object.entries({
     'a.gz': gzipSync(bytes200k),
-    'model.pkl': deflateSync(bytesOf('\x80\x04', bytes200k)),
+    'model.pkl': deflateSync(joined('\x80\x04', bytes200k)),
   })) {
     const changed = Uint8Array.from(bytes)
     changed[150_000] = (changed[150_000] ?? 0) ^ 1
-    expect(await judged(changed, name, true), name).toMatchObject({ judgement: 'broken' })
+    expect(await judged(changed, name, { prove: true }), name).toMatchObject({ judgement: 'broken' })
   }
   const sums = readFileSync(new URL('lz4/sums01.lz4', fixtures))
-  expect(await judged(sums, 'a.lz4', true)).toMatchObject({ judgement: 'complete' })
+  expect(await judged(sums, 'a.lz4', { prove: true })).toMatchObject({ judgement: 'complete' })
   sums[20] = (sums[20] ?? 0) ^ 1
-  expect(await judged(sums, 'a.lz4', true)).toMatchObject({ judgement: 'broken' })
+  expect(await judged(sums, 'a.lz4', { prove: true })).toMatchObject({ judgement: 'broken' })
 })
 
 test('text that begins as zlib data does is not called broken', async () => {
   for (const text of ['x^2 + y^2 = z^2\n', 'x^', 'x\x9c and more', `x\x01${'y'.repeat(100)}`]) {
-    expect((await judged(bytesOf(text), 'notes')).judgement, text).toBe('unknown')
+    expect((await judged(joined(text), 'notes')).judgement, text).toBe('unknown')
   }
 })
 
@@ -114,9 +117,32 @@ test('an LZMA file is recognised, and nothing is said of it', async () => {
 test('the end of an lz4 file that is too large to be hopped over', async () => {
   const frame = readFileSync(new URL('lz4/sums00.lz4', fixtures))
   const head = frame.subarray(0, 15)
-  const blocks = Array.from({ length: 600 }, () => bytesOf([0, 0x10, 0, 0x80], bytes200k.subarray(0, 4096)))
-  const large = bytesOf(head, ...blocks, [0, 0, 0, 0])
+  const blocks = Array.from({ length: 600 }, () => joined([0, 0x10, 0, 0x80], bytes200k.subarray(0, 4096)))
+  const large = joined(head, ...blocks, [0, 0, 0, 0])
   expect(await judged(large, 'a.lz4')).toMatchObject({ judgement: 'ended', spent: { reads: 2 } })
   expect(await judged(large.subarray(0, -1), 'a.lz4')).toMatchObject({ judgement: 'broken' })
   expect(await judged(large.subarray(0, 2_200_000), 'a.lz4')).toMatchObject({ judgement: 'broken' })
+})
+
+test('another file under such a name is unknown, read in part or as a whole', async () => {
+  for (const bytes of [joined('ZF0x25 as old versions of joblib wrote '.repeat(40)), noise(300_000)]) {
+    for (const name of [
+      'a.gz',
+      'a.z',
+      'a.xz',
+      'a.bz2',
+      'a.zst',
+      'a.lz4',
+      'a.lzma',
+      'a.tar',
+      'a.zip',
+      'a.npy',
+      'a.pt',
+      'a.pkl',
+    ]) {
+      for (const prove of [false, true]) {
+        expect((await judged(bytes, name, { prove })).judgement, name).toBe('unknown')
+      }
+    }
+  }
 })

@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { bytesOf, judged, missed } from './of.ts'
+import { joined } from './fixtures.ts'
+import { judged } from './judging.ts'
+import { missed } from './missed.ts'
 
 const fixtures = new URL('../../fixtures/formats/tar/', import.meta.url)
 const fixture = (name: string) => readFileSync(new URL(name, fixtures))
@@ -31,8 +33,8 @@ for (const name of readdirSync(fixtures)) {
 }
 
 test('an archive without end blocks is suspect, one whose data is cut is broken', async () => {
-  const member = bytesOf(header('a', 700), new Uint8Array(1024).fill(7))
-  expect(await judged(bytesOf(member, end), 'a.tar')).toMatchObject({ judgement: 'complete' })
+  const member = joined(header('a', 700), new Uint8Array(1024).fill(7))
+  expect(await judged(joined(member, end), 'a.tar')).toMatchObject({ judgement: 'complete' })
   expect(await judged(member, 'a.tar')).toMatchObject({ judgement: 'suspect' })
   expect(await judged(member.subarray(0, 1100), 'a.tar')).toMatchObject({
     judgement: 'broken',
@@ -49,14 +51,19 @@ test('sizes in binary, and links with a size but no data', async () => {
   const sum = wide.reduce((total, byte) => total + byte, 0)
   wide.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
   const link = header('b', 5000, '1')
-  const whole = bytesOf(wide, new Uint8Array(1024).fill(7), link, end)
+  const whole = joined(wide, new Uint8Array(1024).fill(7), link, end)
   expect(await judged(whole, 'a.tar')).toMatchObject({ judgement: 'complete' })
   expect(await judged(whole.subarray(0, 1000), 'a.tar')).toMatchObject({ judgement: 'broken' })
 })
 
 test('more members than reads allow: the end decides', async () => {
-  const member = bytesOf(header('a', 400_000), new Uint8Array(400_384).fill(7))
+  const member = joined(header('a', 400_000), new Uint8Array(400_384).fill(7))
   const many = Buffer.concat([...Array.from({ length: 100 }, () => member), end])
   expect(await judged(many, 'a.tar')).toMatchObject({ judgement: 'ended' })
   expect(await judged(many.subarray(0, -700), 'a.tar')).toMatchObject({ judgement: 'suspect' })
+})
+
+test('an archive without members is zeros, and whole', async () => {
+  expect(await judged(new Uint8Array(10_240), 'a.tar')).toMatchObject({ judgement: 'complete' })
+  expect((await judged(new Uint8Array(10_240), 'a.zip')).judgement).toBe('suspect')
 })

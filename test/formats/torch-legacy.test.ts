@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { bytesOf, judged, missed } from './of.ts'
+import { joined } from './fixtures.ts'
+import { judged } from './judging.ts'
+import { missed } from './missed.ts'
 
 const fixtures = new URL('../../fixtures/formats/torch-legacy/', import.meta.url)
 const fixture = (name: string) => readFileSync(new URL(name, fixtures))
@@ -13,7 +15,7 @@ for (const name of readdirSync(fixtures)) {
 }
 
 test('bytes behind the storages are legal', async () => {
-  expect(await judged(bytesOf(fixture('a.pt'), 'more'), 'a.pt')).toMatchObject({ judgement: 'ended' })
+  expect(await judged(joined(fixture('a.pt'), 'more'), 'a.pt')).toMatchObject({ judgement: 'ended' })
 })
 
 test('a storage of a kind that is not known, or of a length that is none, is unknown', async () => {
@@ -22,5 +24,5 @@ test('a storage of a kind that is not known, or of a length that is none, is unk
 })
 
 test('another file under the same name is unknown', async () => {
-  expect(await judged(bytesOf('not of PyTorch'), 'a.pt')).toMatchObject({ judgement: 'unknown' })
+  expect(await judged(joined('not of PyTorch'), 'a.pt')).toMatchObject({ judgement: 'unknown' })
 })

@@ -1,13 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { crc32, deflateRawSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { bytesOf, judged, missed, noise } from './of.ts'
+import { noise } from './counted.ts'
+import { joined, u32 } from './fixtures.ts'
+import { judged } from './judging.ts'
+import { missed } from './missed.ts'
 
 const fixtures = new URL('../../fixtures/formats/zip/', import.meta.url)
 const fixture = (name: string) => readFileSync(new URL(name, fixtures))
 
 const u16 = (n: number) => [n & 255, n >> 8]
-const u32 = (n: number) => [...u16(n & 0xffff), ...u16(n >>> 16)]
 interface Entry {
   readonly name: string
   readonly data: Uint8Array
@@ -28,14 +30,14 @@ const archive = (entries: readonly Entry[], comment: string | Uint8Array = ''): 
       ...u32(packed.length),
     ]
     const common = [...fields, ...u32(data.length), ...u16(name.length), ...u16(0)]
-    const local = bytesOf('PK\x03\x04', common, name, packed)
-    central.push(bytesOf('PK\x01\x02', u16(20), common, new Uint8Array(10), u32(at), name))
+    const local = joined('PK\x03\x04', common, name, packed)
+    central.push(joined('PK\x01\x02', u16(20), common, new Uint8Array(10), u32(at), name))
     locals.push(local)
     at += local.length
   }
   const directory = Buffer.concat(central)
   const count = u16(entries.length % 65536)
-  const end = bytesOf('PK\x05\x06', u32(0), count, count, u32(directory.length), u32(at), u16(comment.length), comment)
+  const end = joined('PK\x05\x06', u32(0), count, count, u32(directory.length), u32(at), u16(comment.length), comment)
   return Buffer.concat([...locals, directory, end])
 }
 const large = archive([
@@ -52,7 +54,7 @@ for (const name of readdirSync(fixtures)) {
     expect(await missed(fixture(name), name, flagged)).toEqual([])
     // Packed in ways that Node does not unpack.
     const proved = /^(bz|lz)\./.test(name) ? 'unknown' : 'complete'
-    expect(await judged(fixture(name), name, true)).toMatchObject({ judgement: proved })
+    expect(await judged(fixture(name), name, { prove: true })).toMatchObject({ judgement: proved })
   })
 }
 
@@ -62,12 +64,12 @@ test('a large archive takes two reads, and every cut of it is told', async () =>
 })
 
 test('bytes before and behind an archive are legal', async () => {
-  const before = bytesOf('#!/bin/sh\n', large)
+  const before = joined('#!/bin/sh\n', large)
   expect(await judged(before, 'app.zip')).toMatchObject({ judgement: 'complete' })
-  expect(await judged(before, 'app.zip', true)).toMatchObject({ judgement: 'complete' })
+  expect(await judged(before, 'app.zip', { prove: true })).toMatchObject({ judgement: 'complete' })
   expect(await missed(before, 'app.zip')).toEqual([])
-  for (const behind of [new Uint8Array(512), bytesOf('12345')]) {
-    expect(await judged(bytesOf(large, behind), 'a.npz')).toMatchObject({ judgement: 'ended' })
+  for (const behind of [new Uint8Array(512), joined('12345')]) {
+    expect(await judged(joined(large, behind), 'a.npz')).toMatchObject({ judgement: 'ended' })
   }
 })
 
@@ -92,7 +94,7 @@ test('more than 65,535 entries, counted modulo 65,536', async () => {
 })
 
 test('bytes that are missing in the middle are counted', async () => {
-  const hole = bytesOf(large.subarray(0, 1000), large.subarray(1100))
+  const hole = joined(large.subarray(0, 1000), large.subarray(1100))
   expect(await judged(hole, 'a.zip')).toMatchObject({
     judgement: 'broken',
     because: expect.stringContaining('100 bytes are missing'),
@@ -105,7 +107,7 @@ test('a changed byte in any entry is found by reading all of it, and only then',
     const changed = Buffer.from(large)
     changed[at] = (changed[at] ?? 0) ^ 1
     expect((await judged(changed, 'a.zip')).judgement, String(at)).not.toBe('broken')
-    expect(await judged(changed, 'a.zip', true), String(at)).toMatchObject({ judgement: 'broken' })
+    expect(await judged(changed, 'a.zip', { prove: true }), String(at)).toMatchObject({ judgement: 'broken' })
   }
 })
 
@@ -113,14 +115,14 @@ test('an entry that unpacks to more than it tells is not unpacked on and on', as
   const bomb = archive([{ name: 'a', data: new Uint8Array(50_000_000), deflate: true }])
   const directory = bomb.indexOf('PK\x01\x02')
   bomb.writeUInt32LE(100, directory + 24)
-  expect(await judged(bomb, 'a.zip', true)).toMatchObject({ judgement: 'broken' })
+  expect(await judged(bomb, 'a.zip', { prove: true })).toMatchObject({ judgement: 'broken' })
 })
 
 test('one part of a split archive, and a file that is none, are unknown', async () => {
   const split = Buffer.from(large)
   split[split.length - 18] = 1
   expect(await judged(split, 'a.zip')).toMatchObject({ judgement: 'unknown' })
-  expect(await judged(bytesOf('just some text that is called a zip archive'), 'a.zip')).toMatchObject({
+  expect(await judged(joined('just some text that is called a zip archive'), 'a.zip')).toMatchObject({
     judgement: 'unknown',
   })
 })
