@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 // Plain JavaScript, and the first thing that runs: an older Node cannot even parse what follows, so it is told here.
+import module from 'node:module'
+import { join } from 'node:path'
+
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
 /**
@@ -20,6 +23,10 @@ if (major < 22 || (major === 22 && minor < 19)) {
 } else {
   process.on('uncaughtException', fail)
   process.on('unhandledRejection', fail)
+  // Half of the time of a short run is compiling: what was compiled is kept for the next one, where that can be written.
+  const { XDG_CACHE_HOME: given = '', HOME: home = '' } = process.env
+  const caches = given.startsWith('/') ? given : home.startsWith('/') ? join(home, '.cache') : undefined
+  if (caches !== undefined) module.enableCompileCache(join(caches, 'mlflow-doctor', 'compiled'))
   const { main } = await import('./cli.ts')
   process.exitCode = await main(process.argv.slice(2))
 }

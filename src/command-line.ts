@@ -228,7 +228,7 @@ export const runCommandLine = async (argv: readonly string[], version: string): 
     }
     const format = (args.json ? 'json' : args.format) as Format
     const interactive = process.stdin.isTTY === true && err.isTTY && !isMachine(format)
-    const progress = progressOn(err, redact, args.quiet === true)
+    const progress = await progressOn(err, redact, args.quiet === true)
     const context: CommandContext = {
       host: hostOf(interactive),
       version,

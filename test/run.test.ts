@@ -167,6 +167,36 @@ test('a check that never ends is stopped and counts as crashed', async () => {
   expect(outcome.checks[0]).toMatchObject({ state: 'crashed', reason: expect.stringMatching(/--timeout/) })
 })
 
+test('where the time counts from the last progress, a long look that tells of it is not cut short, and a hang is', async () => {
+  let now = () => {}
+  const slow: Check = {
+    ...made(async function* () {}),
+    async *run({ progress }) {
+      // Each pause alone is shorter than the limit, all of them together are longer.
+      for (let n = 0; n < 8; n += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 100))
+        progress(`${n}`)
+      }
+      yield finding()
+    },
+  }
+  const hangs: Check = {
+    ...made(async function* () {}),
+    async *run({ progress }) {
+      progress('on it')
+      await new Promise<void>((resolve) => {
+        now = resolve
+      })
+      yield finding()
+    },
+  }
+  const over = { timeoutMs: 600, sinceProgress: true }
+  expect((await run([slow], [], over)).outcome.checks[0]).toMatchObject({ state: 'found' })
+  const { outcome } = await run([hangs], [], over)
+  expect(outcome.checks[0]).toMatchObject({ state: 'crashed', reason: expect.stringMatching(/no progress within/) })
+  now()
+})
+
 test('an interruption ends the run and still closes what was opened', async () => {
   const abort = new AbortController()
   let closed = false

@@ -7,6 +7,7 @@ import {
   manifest,
   modelFiles,
   orphanAge,
+  structures,
   target,
 } from '../../src/needs/declarations.ts'
 import { bytes, exactBytes, shellWord } from '../../src/words.ts'
@@ -30,7 +31,7 @@ export default defineCheck({
   on: ['scan'],
   answers: ['sizes'],
   needs: [target, listing, modelFiles],
-  wants: [depth, localTree, manifest, loggedModel, orphanAge],
+  wants: [depth, localTree, manifest, structures, loggedModel, orphanAge],
   facts: { expected: 'bytes', stored: 'bytes', short: 'bytes', modelStatus: 'text' },
   explain: {
     measures:
@@ -39,7 +40,7 @@ export default defineCheck({
       'A truncated file under artifacts/ loads without any error and gives wrong results later; servers under gunicorn store a request that was cut in the middle as if it were whole.',
     remedy: 'Run `mlflow-doctor repair` with --from naming a folder that holds the files at full size.',
   },
-  async *run({ target, listing, modelFiles, depth, localTree, manifest, loggedModel, orphanAge }) {
+  async *run({ target, listing, modelFiles, depth, localTree, manifest, structures, loggedModel, orphanAge }) {
     if (depth?.kind === 'names') {
       yield {
         kind: 'gap',
@@ -126,6 +127,7 @@ export default defineCheck({
     for (const { folder, content } of modelFiles) {
       if ('malformed' in content || content.modelSize === undefined) continue
       let stored = 0
+      const counted = new Set<string>()
       for (const [path, { size }] of listing.files) {
         if (!path.startsWith(folder)) continue
         const inside = path.slice(folder.length)
@@ -133,14 +135,20 @@ export default defineCheck({
         if (uncounted.has(inside) || inside.startsWith(ownFolder) || isStaged(inside)) continue
         if (content.codeUncounted && inside.startsWith('code/')) continue
         stored += size
+        counted.add(path)
       }
       const expected = content.modelSize
       // More than was counted is legal: files may have been added to the folder afterwards.
       if (stored >= expected) continue
+      const all = content.refers.every(({ path }) => listing.files.has(`${folder}${path}`))
+      const open = all ? (structures?.unproved ?? []).filter((path) => counted.has(path)) : []
+      // Where all files are there that MLmodel names, and all but one are whole, that one is the short one.
+      const short = open.length === 1 ? open[0] : undefined
+      const at = short ?? folder.replace(/\/$/, '')
       yield {
         kind: 'finding',
-        at: `${target.name}/${folder.replace(/\/$/, '')}`.replace(/\/$/, ''),
-        says: `${stored} of ${expected} bytes are stored, ${bytes(expected - stored)} are missing${clause}`,
+        at: `${target.name}${at === '' ? '' : '/'}${at}`,
+        says: `${stored} of ${expected} bytes are stored, ${bytes(expected - stored)} are missing${short === undefined ? '' : ', and every other file that counts is whole as its format tells'}${clause}`,
         facts: { expected, stored, short: expected - stored, ...facts },
         remedy: {
           text: 'Compare with the folder that the model was saved to; repair puts back what is missing or short.',

@@ -1,27 +1,21 @@
 import { Trouble } from '../errors.ts'
 import { parseTarget, resolveTargets } from '../mlflow/target.ts'
-import type { Experiment, Target, TargetSpec } from '../mlflow/types.ts'
+import type { Target, TargetSpec } from '../mlflow/types.ts'
 import { type Depth, tracking as trackingNeed } from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
 import { settingsOf } from '../needs/openers.ts'
-import { type Sweep, sweepAll, sweepExperiment } from '../sweep/experiment.ts'
+import { sweepAll, sweepExperiment } from '../sweep/experiment.ts'
 import { openMeter } from '../sweep/meter.ts'
+import { sinceOf } from '../sweep/since.ts'
+import { keeper, openSweep, type Sweep } from '../sweep/sweep.ts'
+import { lookInSections } from '../sweep/target.ts'
 import type { CommandContext, CommonOptions } from './command.ts'
 import { defineCommand } from './command.ts'
 import { depthOption, parseDepth } from './depth.ts'
 import { foreignFolder, localOf } from './local-folder.ts'
+import { memoryOptions, refuseContradictions, type ScanArguments, stateFor } from './scan-memory.ts'
 import { coveredBy, type Look, neededOf, openSession, type Session } from './session.ts'
 import { parseTime } from './sizes.ts'
-
-interface Arguments {
-  targets?: string[]
-  experiment?: string
-  all: boolean
-  stray: boolean
-  against?: string
-  depth: string
-  olderThan: string
-}
 
 /** What the command line names. */
 interface Asked {
@@ -78,7 +72,7 @@ export const olderThan = {
   describe: 'An unfinished upload counts as abandoned when nothing was heard of it for this long',
 } as const
 
-export default defineCommand<Arguments>({
+export default defineCommand<ScanArguments>({
   name: 'scan',
   summary: 'After a failure: what is missing, short or abandoned?',
   positionals: {
@@ -99,6 +93,7 @@ export default defineCommand<Arguments>({
     },
     against: { type: 'string', requiresArg: true, describe: 'A local folder that holds what should be stored' },
     depth: depthOption,
+    ...memoryOptions,
     'older-than': olderThan,
   },
   examples: [
@@ -109,13 +104,15 @@ export default defineCommand<Arguments>({
   report: async (args, context) => {
     const { signal } = context
     const specs = specsOf(args, context.host.cwd)
+    refuseContradictions(args, specs)
     const needed = neededFor(args, context, {
       localDir: args.against,
       olderThan: args.olderThan,
       depth: parseDepth(args.depth),
     })
     const meter = openMeter(context.progress)
-    const session = openSession('scan', needed, args, { ...context, progress: meter.says })
+    const state = await stateFor(args, needed)
+    const session = openSession('scan', needed, args, { ...context, progress: meter.says }, state.results)
     let foreign: string | undefined
     let belongs = args.against === undefined
     const looked = async (look: Look) => {
@@ -124,26 +121,31 @@ export default defineCommand<Arguments>({
       if ('tree' in local) belongs = true
       else foreign = local.none
     }
+    const keep = keeper(session, signal, state, looked)
+    const since = state.since === undefined ? undefined : sinceOf(state.since)
+    const looking = { session, signal, meter, state, since, keep }
+    let sweep: Sweep | undefined
+    const sweeping = async (): Promise<Sweep> => {
+      sweep ??= openSweep(looking, await session.open(trackingNeed), args.stray)
+      return sweep
+    }
     try {
-      await session.once()
+      if (state.results === undefined) await session.once()
       for (const spec of specs) {
         if (spec.kind === 'experiment') {
-          const sweep = await openSweep(session, { meter, signal, stray: args.stray, looked })
-          await sweepExperiment(await sweep.tracking.experiment(spec.by, signal), sweep)
+          const { tracking } = await sweeping()
+          await sweepExperiment(await tracking.experiment(spec.by, signal), await sweeping())
           continue
         }
         for await (const target of targetsOf(spec, session, signal)) {
           if (signal.aborted) break
-          const look = await session.look(target)
-          try {
-            await session.keep(look)
-            await looked(look)
-          } finally {
-            await look.close()
-          }
+          // What is compared with a local folder is compared as a whole: what the store lacks is missing once.
+          if (target.kind === 'uri' && args.against === undefined) await lookInSections(target, looking)
+          else if (!state.has(target.name)) await keep(await session.look(target), {}, target.name)
         }
       }
-      if (args.all) await sweepAll(await openSweep(session, { meter, signal, stray: args.stray, looked }))
+      if (args.all) await sweepAll(await sweeping())
+      if (!signal.aborted) await state.finish()
     } catch (error) {
       // What was found until the interruption is told all the same.
       if (!signal.aborted) throw error
@@ -160,27 +162,3 @@ export default defineCommand<Arguments>({
     }
   },
 })
-
-const openSweep = async (
-  session: Session,
-  shared: Pick<Sweep, 'meter' | 'signal' | 'stray' | 'looked'>,
-): Promise<Sweep> => {
-  const tracking = await session.open(trackingNeed)
-  let others: ReturnType<Sweep['others']> | undefined
-  const list = async () => {
-    const all: Pick<Experiment, 'experimentId' | 'artifactLocation'>[] = []
-    const leniency = { deleted: true, damaged: () => {} }
-    for await (const { experimentId, artifactLocation } of tracking.experiments(shared.signal, leniency))
-      all.push({ experimentId, artifactLocation })
-    return all
-  }
-  return {
-    ...shared,
-    session,
-    tracking,
-    others: () => {
-      others ??= list()
-      return others
-    },
-  }
-}

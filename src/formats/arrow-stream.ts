@@ -47,7 +47,7 @@ const walk = async (file: Peek, prefix: number): Promise<Verdict> => {
     if (prefix === prefixBytes && !hasAt(head, 0, continuation)) return unknown(`no message begins at byte ${at}`)
     at += prefix
     if (length === 0) {
-      const told = `its ${count(messages, 'message')} lead to the mark of its end`
+      const told = `the mark of its end follows ${count(messages, 'message')}`
       return at === file.size ? complete(told) : ended(told)
     }
     if (at + length > file.size) throw new CutShort(at + length)

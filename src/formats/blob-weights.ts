@@ -1,7 +1,7 @@
 import { againstSize } from './against-size.ts'
 import { hasAt, u32le, u64le } from './bytes.ts'
 import { Cursor } from './cursor.ts'
-import { broken, ended, type Format, OutOfReads, type Peek, unknown, type Verdict } from './format.ts'
+import { broken, ended, type Format, type Peek, unknown, type Verdict } from './format.ts'
 
 /** Begins what describes a blob; so do its length and place (coremltools, mlmodel/src/MILBlob/Blob/StorageFormat.hpp). */
 const sentinel = [0xef, 0xbe, 0xad, 0xde]
@@ -22,16 +22,25 @@ const blobEnd = (description: Uint8Array, at: number): number | undefined => {
   return from + u64le(description, 8)
 }
 
-/** Hops from blob to blob. */
-const walk = async (file: Peek): Promise<number | undefined> => {
+/** Reads that hops from blob to blob may cost. */
+const mostHops = 40
+const tooMany = 'too many'
+
+/** Where the last blob ends. */
+const walk = async (file: Peek): Promise<number | typeof tooMany | undefined> => {
   const cursor = new Cursor(file)
   await cursor.buffer(unit)
   const blobs = u32le(cursor.take(unit), 0)
   let end = unit
+  let hops = 0
   for (let nth = 0; nth < blobs; nth += 1) {
     const at = aligned(end)
     cursor.goTo(at)
-    if (!cursor.holds(unit)) await cursor.buffer(unit)
+    if (!cursor.holds(unit)) {
+      hops += 1
+      if (hops > mostHops) return tooMany
+      await cursor.buffer(unit)
+    }
     const next = blobEnd(cursor.take(unit), at)
     if (next === undefined) return undefined
     end = next
@@ -39,30 +48,32 @@ const walk = async (file: Peek): Promise<number | undefined> => {
   return end
 }
 
-/** The end of the last blob, where its description is in the tail. */
-const lastEnd = ({ tail, size }: Peek): number | undefined => {
-  const start = size - tail.length
-  for (let at = Math.floor((size - unit) / unit) * unit; at >= start; at -= unit) {
-    const end = blobEnd(tail.subarray(at - start), at)
-    if (end !== undefined) return end
+/** How far from the end a description is looked for: a tail that is there anyway, then as far as one read goes. */
+const farther = [64 * 1024, 1024 ** 2, 8 * 1024 ** 2]
+
+/** The end of the last blob, where its description is near the file's end. */
+const lastEnd = async (file: Peek): Promise<number | undefined> => {
+  for (const length of farther) {
+    const start = Math.max(0, file.size - length)
+    const bytes = await file.read(start, length)
+    for (let at = Math.floor((file.size - unit) / unit) * unit; at >= start; at -= unit) {
+      const end = blobEnd(bytes.subarray(at - start), at)
+      if (end !== undefined) return end
+    }
   }
   return undefined
 }
 
 const judge = async (file: Peek): Promise<Verdict> => {
   if (!recognises(file.head)) return unknown('it does not begin with the description of a blob')
-  try {
-    const end = await walk(file)
-    if (end === undefined) return unknown('a blob is not where the one before it ends')
-    return againstSize(file.size, end, 'its blobs reach to', unit)
-  } catch (error) {
-    if (!(error instanceof OutOfReads)) throw error
-    const end = lastEnd(file)
-    if (end === undefined) throw error
-    return end > file.size
-      ? broken(`its last blob reaches to byte ${end}, and ${file.size} bytes are stored`, end)
-      : ended('its last blob is all there; there are more than are followed')
-  }
+  const end = await walk(file)
+  if (end === undefined) return unknown('a blob is not where the one before it ends')
+  if (end !== tooMany) return againstSize(file.size, end, 'its blobs reach to', unit)
+  const last = await lastEnd(file)
+  if (last === undefined) return unknown('it has more blobs than are followed')
+  return last > file.size
+    ? broken(`its last blob reaches to byte ${last}, and ${file.size} bytes are stored`, last)
+    : ended('its last blob is all there; there are more than are followed')
 }
 
 /** Weights of a Core ML package: blobs, each behind its own description. */

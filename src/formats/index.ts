@@ -7,6 +7,8 @@ import { isZero } from './bytes.ts'
 import { bzip2 } from './bzip2.ts'
 import { catboost } from './catboost.ts'
 import { coreml } from './coreml.ts'
+import { crfsuite } from './crfsuite.ts'
+import { fasttext } from './fasttext.ts'
 import { feather } from './feather.ts'
 import {
   broken,
@@ -20,6 +22,7 @@ import {
   unknown,
   type Verdict,
 } from './format.ts'
+import { ggml } from './ggml.ts'
 import { gguf } from './gguf.ts'
 import { gzip } from './gzip.ts'
 import { hdf5 } from './hdf5.ts'
@@ -30,6 +33,7 @@ import { lz4 } from './lz4.ts'
 import { lzma } from './lzma.ts'
 import { msgpack } from './msgpack.ts'
 import { npy } from './npy.ts'
+import { ocdbt } from './ocdbt.ts'
 import { onnx } from './onnx.ts'
 import { parquet } from './parquet.ts'
 import { type Counted, fullBudget, openPeek, structureBudget } from './peek.ts'
@@ -59,6 +63,7 @@ export const formats: readonly Format[] = [
   gguf,
   tflite,
   blobWeights,
+  ocdbt,
   safetensors,
   tensorBundle,
   parquet,
@@ -82,6 +87,9 @@ export const formats: readonly Format[] = [
   tar,
   lzma,
   zlib,
+  crfsuite,
+  fasttext,
+  ggml,
   sentencepiece,
   savedModel,
   onnx,

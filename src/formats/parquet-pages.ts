@@ -63,6 +63,7 @@ export const provePages = async (file: Peek, chunks: readonly ChunkRange[]): Pro
       at += header.own + header.data
     }
   }
+  if (pages === 0) return complete('it holds no pages')
   if (proved === 0) return complete(`its ${count(pages, 'page')} follow one another, without checksums`)
   const others = proved === pages ? '' : '; the others have none'
   return complete(`the checksums of ${proved} of ${count(pages, 'page')} are right${others}`)

@@ -93,9 +93,7 @@ export const judgePickleAt = async (file: Peek, start: number, promised: boolean
       const cut = cutFrame(frames, size)
       if (cut !== undefined) return broken(`its last frame lacks ${cut.end - size} bytes`, cut.end)
       const why = typeof walk === 'string' ? walk : (walk.why ?? '')
-      return promised || typeof walk === 'string' || walk.end - start >= telling
-        ? judgeLastByte(file, why)
-        : unknown(why)
+      return promised || typeof walk === 'string' ? judgeLastByte(file, why) : unknown(why)
     }
     at = walk.end
     if (at === size) return complete('its opcodes lead to its last byte')

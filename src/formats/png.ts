@@ -1,5 +1,4 @@
 import { crc32 } from 'node:zlib'
-import { count } from '../words.ts'
 import { ReadAhead } from './ahead.ts'
 import { hasAt, u32be } from './bytes.ts'
 import {
@@ -46,7 +45,7 @@ const walk = async (file: Peek, differs?: (chunk: Chunk) => Promise<boolean>): P
     if (next > file.size) throw new CutShort(next)
     if (await differs?.(chunk)) return broken(`its chunk ${type} at byte ${at} differs from its checksum`)
     chunks += 1
-    if (type === 'IEND') return complete(`its ${count(chunks, 'chunk')} lead to the last one`)
+    if (type === 'IEND') return complete(`its last chunk closes a row of ${chunks}`)
     at = next
   }
 }

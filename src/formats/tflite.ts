@@ -1,7 +1,8 @@
 import { againstSize } from './against-size.ts'
 import { hasAt, u16le, u32le, u64le } from './bytes.ts'
-import { CutShort, type Format, type Peek, type Verdict } from './format.ts'
+import { CutShort, type Format, type Peek, suspect, unknown, type Verdict } from './format.ts'
 import { type Field, type Message, schema } from './tflite-schema.ts'
+import { zip } from './zip.ts'
 
 /** A piece that is read at once, and how many are read beside head and tail: tables are small, and lie together. */
 const pieceBytes = 64 * 1024
@@ -122,10 +123,20 @@ class Walk {
   }
 }
 
-const judge = async (file: Peek): Promise<Verdict> => {
+const recognises = (head: Uint8Array): boolean => hasAt(head, 4, 'TFL3')
+
+/** Metadata and labels, which the model itself is read without (tflite_support's `MetadataPopulator`). */
+const zipMark = 'PK\x03\x04'
+
+const judge = async (file: Peek, name: string): Promise<Verdict> => {
+  if (!recognises(file.head)) return unknown('the mark of TensorFlow Lite is not there')
   const walk = new Walk(file)
   await walk.all()
   if (walk.reach > file.size) throw new CutShort(walk.reach)
+  if (hasAt(await file.read(walk.reach, zipMark.length), 0, zipMark)) {
+    const { judgement, because } = await zip.judge(file, name)
+    if (judgement === 'broken') return suspect(`of the zip that is appended to it: ${because}`)
+  }
   return againstSize(file.size, walk.reach, 'what it refers to reaches to')
 }
 
@@ -135,6 +146,6 @@ export const tflite: Format = {
   title: 'a TensorFlow Lite model',
   names: ['.tflite'],
   least: 16,
-  recognises: (head) => hasAt(head, 4, 'TFL3'),
+  recognises,
   judge,
 }

@@ -9,6 +9,8 @@ const pieceBytes = 1024 ** 2
 export interface Unpacked {
   /** `whole`: the packed stream came to its own end. `cut`: there was no more of it. `damaged`: it makes no sense. */
   readonly state: 'whole' | 'cut' | 'damaged'
+  /** What `node:zlib` calls the damage. */
+  readonly code?: string
   /** CRC-32 of what came out. */
   readonly crc: number
   /** Bytes that came out. */
@@ -37,6 +39,7 @@ export const unpack = async (
   let crc = 0
   let bytes = 0
   let state: Unpacked['state'] | undefined
+  let code: string | undefined
   const first: number[] = []
   const over = new AbortController()
   engine.on('data', (piece: Uint8Array) => {
@@ -50,7 +53,10 @@ export const unpack = async (
     over.abort()
   }
   engine.on('end', () => finish('whole'))
-  engine.on('error', (error: NodeJS.ErrnoException) => finish(error.code === 'Z_BUF_ERROR' ? 'cut' : 'damaged'))
+  engine.on('error', (error: NodeJS.ErrnoException) => {
+    code = error.code
+    finish(code === 'Z_BUF_ERROR' ? 'cut' : 'damaged')
+  })
   const settled = async (event: string) => {
     if (state === undefined) await once(engine, event, { signal: over.signal }).catch(() => undefined)
   }
@@ -63,7 +69,14 @@ export const unpack = async (
       engine.end()
       await settled('end')
     }
-    return { state: state ?? 'damaged', crc, bytes, consumed: engine.bytesWritten, first: Uint8Array.from(first) }
+    return {
+      state: state ?? 'damaged',
+      ...(code === undefined ? {} : { code }),
+      crc,
+      bytes,
+      consumed: engine.bytesWritten,
+      first: Uint8Array.from(first),
+    }
   } finally {
     engine.destroy()
   }

@@ -29,13 +29,19 @@ const frameEnd = async (file: Peek, at: number): Promise<number | undefined> => 
   }
 }
 
-const hop = async (file: Peek): Promise<Verdict> => {
+/** Hops from frame to frame; stops at the first of which `look` has something to say. */
+const hop = async (
+  file: Peek,
+  look: (at: number, length: number) => Promise<Verdict | undefined> = async () => undefined,
+): Promise<Verdict> => {
   let at = 0
   for (;;) {
     const magic = u32le(await file.exactly(at, 4), 0)
     const end = isSkippable(magic) ? at + 8 + u32le(await file.exactly(at + 4, 4), 0) : await frameEnd(file, at)
     if (end === undefined) return unknown('it has a block of a kind that is reserved')
     if (end > file.size) return broken('its last block has no end', end)
+    const said = isSkippable(magic) ? undefined : await look(at, end - at)
+    if (said !== undefined) return said
     at = end
     if (at === file.size) return complete('its blocks add up to its size')
     const next = await file.read(at, 4)
@@ -59,12 +65,12 @@ export const zstd: Format = {
     await file.read(0, file.size)
     return hop(file)
   },
-  prove: async (file) => {
-    const hops = await hop(file)
-    if (hops.judgement !== 'complete') return hops
-    const got = await unpack(createZstdDecompress(), file, 0, file.size)
-    if (got.state === 'whole') return complete('it unpacks to its end')
-    // Windows of more than 128 MiB and dictionaries are legal, and refused here.
-    return unknown('its blocks add up to its size, and it could not be unpacked')
-  },
+  prove: (file) =>
+    hop(file, async (at, length) => {
+      const got = await unpack(createZstdDecompress(), file, at, length)
+      if (got.state === 'whole') return undefined
+      if (/checksum_wrong|corruption_detected/.test(got.code ?? '')) return broken(`the frame at byte ${at} is damaged`)
+      // Windows of more than 128 MiB and dictionaries are legal, and refused by Node.
+      return unknown('its blocks add up to its size, and Node cannot unpack it')
+    }),
 }

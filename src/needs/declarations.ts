@@ -43,6 +43,8 @@ export interface PlacedModel {
 export interface Listing {
   readonly files: ReadonlyMap<string, StoredFile>
   readonly bytes: number
+  /** One section of many of a huge root, cut where no MLmodel and no manifest speaks of files on both sides. */
+  readonly partial?: boolean
 }
 
 export interface PlannedUpload {
@@ -272,8 +274,8 @@ export const registry = need<Registry>()({ name: 'registry', touches: 'reads', s
 export interface Registrations {
   readonly versions: readonly {
     readonly version: ModelVersion
-    /** Below the target's root, where the version says so: empty for the root itself. */
-    readonly path?: string
+    /** Whether anything is stored where it points; undefined where that cannot be told. */
+    readonly stored?: boolean
     /** Why its source is not there. */
     readonly gone?: string
   }[]
@@ -421,6 +423,8 @@ export interface Structures {
     /** Bytes that it would have at least were it whole. */
     readonly expected?: number
   }[]
+  /** Files that nothing shows to be whole, whether or not anything speaks against them; absent where they are more than a few. */
+  readonly unproved?: readonly string[]
   /** Files that others cannot do without. Paths below the target's root, hostile until checked. */
   readonly refers: readonly { readonly from: string; readonly path: string; readonly least?: number }[]
   readonly untold: readonly Untold[]

@@ -4,7 +4,7 @@ import { ifTrouble, NotApplicable } from '../errors.ts'
 import type { Reference } from '../formats/format.ts'
 import type { Judged } from '../formats/index.ts'
 import { unsafeBecause } from '../stores/path.ts'
-import type { StoredFile } from '../stores/store.ts'
+import type { Store, StoredFile } from '../stores/store.ts'
 import { hasDigest, ownFolder } from '../transfer/manifest.ts'
 import { bytes, count } from '../words.ts'
 import {
@@ -42,6 +42,9 @@ export const unread = ({ kind }: Depth): string | undefined =>
 /** References of one file that are followed: the weights of the largest models lie in a few hundred shards. */
 const mostReferences = 10_000
 
+/** More files than this that nothing shows to be whole say nothing about any one of them. */
+const mostUnproved = 100
+
 /** The path below the target's root that a file refers to. */
 const pathOf = (from: string, { path }: Reference): string =>
   `${from.slice(0, from.lastIndexOf('/') + 1)}${path.replace(/^(\.\/)+/, '')}`
@@ -52,7 +55,7 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
   if (why !== undefined) throw new NotApplicable(why)
   const { judge } = await import('../formats/index.ts')
   const opened = await open(store)
-  const { files } = await open(listing)
+  const { files, partial } = await open(listing)
   const [known, tree] = [await open(manifest).catch(ifTrouble), await open(localTree).catch(ifTrouble)]
   // What a checksum proves is read there, once.
   const provedElsewhere = ({ path, size }: StoredFile): boolean =>
@@ -62,9 +65,12 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
   const doubtful: Structures['doubtful'][number][] = []
   const refers: Structures['refers'][number][] = []
   const untold = tally()
+  const unproved = new Set<string>()
+  let many = false
   const note = ({ path, size }: StoredFile, judged: Judged, whole: boolean) => {
     const { judgement, format, because, expected } = judged
     counts.reads += judged.spent.reads
+    if (judgement === 'complete') unproved.delete(path)
     if (judgement === 'broken' || judgement === 'suspect') {
       doubtful.push({
         path,
@@ -89,8 +95,11 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
     const { path, size } = file
     counts.files += 1
     tell()
+    if (path.startsWith(ownFolder)) return
+    if (unproved.size > mostUnproved) many = true
+    else unproved.add(path)
     // An empty file is judged by its name alone, by a check of its own.
-    if (size === 0 || path.startsWith(ownFolder)) return
+    if (size === 0) return
     const unsafe = unsafeBecause(path)
     if (unsafe !== undefined) return untold.add(path, `its name cannot be used: ${unsafe}`, true)
     const whole = isReadWhole(wanted, file)
@@ -103,9 +112,33 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
     note(file, await judge({ size, read }, path, { prove: whole && !provedElsewhere(file) }), whole)
   })
   const byPath = (a: { readonly path: string }, b: { readonly path: string }) => (a.path < b.path ? -1 : 1)
-  const value: Structures = { ...counts, doubtful: doubtful.sort(byPath), refers, untold: untold.all }
+  const value: Structures = {
+    ...counts,
+    doubtful: doubtful.sort(byPath),
+    refers: partial ? await notElsewhere(refers, files, opened, signal) : refers,
+    untold: untold.all,
+    ...(many ? {} : { unproved: [...unproved] }),
+  }
   return {
     value,
     facts: { judgedFiles: counts.files, structureReads: counts.reads, structureBytes: counts.bytes },
   }
 })
+
+/** Of what files in one section of a listing refer to, that which another section holds is left out. */
+const notElsewhere = async (
+  refers: Structures['refers'],
+  files: ReadonlyMap<string, StoredFile>,
+  from: Store,
+  signal: AbortSignal,
+): Promise<Structures['refers']> => {
+  const isThere = async (path: string): Promise<boolean> => {
+    if (unsafeBecause(path) !== undefined) return false
+    if ((await from.stat(path, signal)) !== undefined) return true
+    for await (const _ of from.list({ prefix: path, signal })) return true
+    return false
+  }
+  const left: Structures['refers'][number][] = []
+  for (const each of refers) if (files.has(each.path) || !(await isThere(each.path))) left.push(each)
+  return left
+}

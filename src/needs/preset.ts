@@ -1,8 +1,8 @@
 /** Needs that a broad scan has opened already when it comes to a target. */
 import type { Facts, Need } from '../check.ts'
 import type { Preset } from '../run.ts'
-import type { Store, StoredFile } from '../stores/store.ts'
-import { listing, type Strays, store, strays } from './declarations.ts'
+import type { Store } from '../stores/store.ts'
+import { type Listing, listing, type Strays, store, strays } from './declarations.ts'
 import type { Opened } from './opener.ts'
 
 const open = <V, F extends Facts>(need: Need<string, V, F>, opened: Opened<V, F>): [string, Opened] => [
@@ -11,15 +11,10 @@ const open = <V, F extends Facts>(need: Need<string, V, F>, opened: Opened<V, F>
 ]
 
 /** The store of the target, without its closing, and its files where they were listed with others. */
-export const presetOf = (
-  opened: Store,
-  listed: { readonly files: ReadonlyMap<string, StoredFile>; readonly bytes: number } | undefined,
-  stray?: Strays,
-): Preset => {
+export const presetOf = (opened: Store, listed: Listing | undefined, stray?: Strays): Preset => {
   const preset = [open(store, { value: opened, facts: { storeUri: opened.uri, reached: opened.reached } })]
   if (listed) {
-    const { files, bytes } = listed
-    preset.push(open(listing, { value: { files, bytes }, facts: { objects: files.size, stored: bytes } }))
+    preset.push(open(listing, { value: listed, facts: { objects: listed.files.size, stored: listed.bytes } }))
   }
   if (stray) {
     const strayObjects = stray.folders.reduce((sum, { objects }) => sum + objects, stray.more)

@@ -1,14 +1,6 @@
 import { Chalk } from 'chalk'
 import type { Limit, Severity, Unit } from '../check.ts'
-import type {
-  Capacity,
-  CheckReport,
-  ForecastRow,
-  Reach,
-  Report,
-  ReportedFinding,
-  Step,
-} from '../report.ts'
+import type { Capacity, CheckReport, ForecastRow, Reach, Report, ReportedFinding, Step } from '../report.ts'
 import { bytes, count, duration, exactBytes } from '../words.ts'
 import { block, line } from './escape.ts'
 

@@ -1,4 +1,3 @@
-import ora from 'ora'
 import type { Redact } from '../redact.ts'
 import { line } from './escape.ts'
 import type { Writer } from './sink.ts'
@@ -12,10 +11,11 @@ export interface Progress {
 /** Milliseconds between two lines where there is no terminal: enough to see life in a CI log, not enough to fill it. */
 const pace = 5_000
 
-export const progress = (writer: Writer, redact: Redact, quiet: boolean): Progress => {
+export const progress = async (writer: Writer, redact: Redact, quiet: boolean): Promise<Progress> => {
   if (quiet) return { says: () => {}, stop: () => {} }
   // A terminal of no width (script, expect, some CI runners) holds endless lines, and ora would go up all of them.
   if (writer.isTTY && process.stderr.columns > 0) {
+    const { default: ora } = await import('ora')
     const spinner = ora({ stream: process.stderr, discardStdin: false })
     return {
       says(text) {

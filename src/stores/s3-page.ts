@@ -4,6 +4,7 @@
  * attributes, each closed by its own name, text in between. Whatever is not of that form is nobody's error: the caller
  * gives it to the SDK.
  */
+import { isAscii } from 'node:buffer'
 import { unquoted } from './s3-lists.ts'
 
 export interface ListedObject {
@@ -26,128 +27,184 @@ export interface ListedPage {
 }
 
 const LESS = 60
-const GREATER = 62
 const SLASH = 47
 const SPACE = 32
-
-/** Elements within elements within an object: Owner and its ID are two. */
-const deepest = 4
+const [C, E, K, L, S] = [67, 69, 75, 76, 83]
 
 class Unusual extends Error {}
 
-/** A place in the page. Its text is one character for each byte, so that a place in one is the same place in the other. */
-class Cursor {
-  readonly #body: Buffer
-  readonly #text: string
-  #at: number
-  /** Where the text of the last leaf begins and ends. */
-  #from = 0
-  #to = 0
-
-  constructor(body: Buffer, text: string, at: number) {
-    this.#body = body
-    this.#text = text
-    this.#at = at
-  }
-
-  #skipSpace(): void {
-    // Never beyond the end, where the code is NaN.
-    while (this.#text.charCodeAt(this.#at) <= SPACE) this.#at += 1
-  }
-
-  /** The name of the element that begins here; undefined before an end tag. */
-  open(): string | undefined {
-    this.#skipSpace()
-    const text = this.#text
-    const at = this.#at
-    if (text.charCodeAt(at) !== LESS) throw new Unusual()
-    if (text.charCodeAt(at + 1) === SLASH) return undefined
-    const end = text.indexOf('>', at)
-    if (end === -1) throw new Unusual()
-    this.#at = end + 1
-    return text.slice(at + 1, end)
-  }
-
-  /** Steps over the end tag of that name, which must be here. */
-  close(name: string): void {
-    this.#skipSpace()
-    const text = this.#text
-    const after = this.#at + 2 + name.length
-    const closes =
-      text.charCodeAt(this.#at) === LESS &&
-      text.charCodeAt(this.#at + 1) === SLASH &&
-      text.startsWith(name, this.#at + 2) &&
-      text.charCodeAt(after) === GREATER
-    if (!closes) throw new Unusual()
-    this.#at = after + 1
-  }
-
-  /** The text of the element that was opened, up to its end tag. */
-  #leaf(name: string): void {
-    this.#from = this.#at
-    this.#to = this.#text.indexOf('<', this.#at)
-    if (this.#to === -1) throw new Unusual()
-    this.#at = this.#to
-    this.close(name)
-  }
-
-  /** Text of its own memory: a piece of the page's string would keep the whole page. */
-  #decoded(from: number, to: number): string {
-    const value = this.#body.toString('utf8', from, to)
-    if (value.charCodeAt(0) <= SPACE && value.trim() === '') throw new Unusual()
-    return value.includes('&') ? withoutEntities(value) : value
-  }
-
-  value(name: string): string {
-    this.#leaf(name)
-    return this.#decoded(this.#from, this.#to)
-  }
-
-  /** The value without the quotes around it, however they are written. */
-  unquoted(name: string): string | undefined {
-    this.#leaf(name)
-    const from = this.#from
-    const to = this.#to
-    for (const quote of quotes) {
-      const within = to - from >= 2 * quote.length && this.#text.startsWith(quote, from)
-      if (within && this.#text.startsWith(quote, to - quote.length))
-        return this.#decoded(from + quote.length, to - quote.length)
-    }
-    return unquoted(this.#decoded(from, to))
-  }
-
-  /** Steps over the element that was opened, and all within. */
-  skip(name: string, depth = 1): void {
-    if (name.endsWith('/')) {
-      const empty = name.slice(0, -1)
-      if (wanted.has(empty) || !plainName.test(empty)) throw new Unusual()
-      return
-    }
-    if (depth > deepest || !plainName.test(name)) throw new Unusual()
-    const next = this.#text.indexOf('<', this.#at)
-    if (this.#text.charCodeAt(next + 1) === SLASH) {
-      this.#leaf(name)
-      return
-    }
-    for (let inner = this.open(); inner !== undefined; inner = this.open()) this.skip(inner, depth + 1)
-    this.close(name)
-  }
-
-  atEnd(): boolean {
-    this.#skipSpace()
-    return this.#at === this.#text.length
-  }
+interface Tag {
+  readonly opens: string
+  readonly closes: string
 }
 
-/** What is read of a page; an empty element of one of these is left to the SDK. */
+const tag = (name: string): Tag => ({ opens: `<${name}>`, closes: `</${name}>` })
+
+const contents = tag('Contents')
+const key = tag('Key')
+const lastModified = tag('LastModified')
+const etag = tag('ETag')
+const size = tag('Size')
+const encodingType = tag('EncodingType')
+const isTruncated = tag('IsTruncated')
+const nextToken = tag('NextContinuationToken')
+/** What most servers write, and nobody asks for. */
+const storageClass = tag('StorageClass')
+const checksumAlgorithm = tag('ChecksumAlgorithm')
+const checksumType = tag('ChecksumType')
+
+/** What is read of a page: where one of these has another form, such as an empty element, the SDK reads it. */
 const wanted: ReadonlySet<string> = new Set([
   ...['Contents', 'Key', 'LastModified', 'ETag', 'Size'],
   ...['EncodingType', 'IsTruncated', 'NextContinuationToken'],
 ])
 
 const plainName = /^[A-Za-z][A-Za-z0-9]*$/
-/** As Amazon and MinIO, Go's encoder, and SeaweedFS write it. */
+/** Elements within elements within an object: Owner and its ID are two. */
+const deepest = 4
+/** As Amazon, Go's encoder, and versitygw where it has any write it. */
 const quotes = ['&quot;', '&#34;', '"']
+
+/** A place in the page. Its text is one character for each byte, so that a place in one is the same place in the other. */
+class Cursor {
+  private readonly body: Buffer
+  private readonly text: string
+  /** A byte is a character in what is read, too. */
+  private readonly encoding: 'latin1' | 'utf8'
+  private at: number
+  /** Where the text of the last leaf begins and ends. */
+  private from = 0
+  private to = 0
+
+  constructor(body: Buffer, text: string, at: number) {
+    this.body = body
+    this.text = text
+    this.encoding = isAscii(body) ? 'latin1' : 'utf8'
+    this.at = at
+  }
+
+  private skipSpace(): void {
+    // Never beyond the end, where the code is NaN.
+    while (this.text.charCodeAt(this.at) <= SPACE) this.at += 1
+  }
+
+  /** The first letter of the element that begins here, by its code; a slash before an end tag. */
+  letter(): number {
+    this.skipSpace()
+    if (this.text.charCodeAt(this.at) !== LESS) throw new Unusual()
+    return this.text.charCodeAt(this.at + 1)
+  }
+
+  /** Steps over this start or end tag, where it is here. */
+  step(over: string): boolean {
+    if (!this.text.startsWith(over, this.at)) return false
+    this.at += over.length
+    return true
+  }
+
+  /** Steps over an element of this name, which must hold nothing but text, where one is here. */
+  leaf({ opens, closes }: Tag): boolean {
+    if (!this.step(opens)) return false
+    this.from = this.at
+    this.to = this.text.indexOf('<', this.at)
+    this.at = this.to
+    if (this.to === -1 || !this.step(closes)) throw new Unusual()
+    return true
+  }
+
+  /** Steps over the element that is here, and all within. */
+  skip(depth = 1): void {
+    this.letter()
+    const end = this.text.indexOf('>', this.at)
+    const empty = this.text.charCodeAt(end - 1) === SLASH
+    const name = this.text.slice(this.at + 1, empty ? end - 1 : end)
+    if (end === -1 || depth > deepest || !plainName.test(name) || (depth === 1 && wanted.has(name))) throw new Unusual()
+    this.at = end + 1
+    if (empty) return
+    const next = this.text.indexOf('<', this.at)
+    if (this.text.charCodeAt(next + 1) === SLASH) this.at = next
+    else while (this.letter() !== SLASH) this.skip(depth + 1)
+    if (!this.step(`</${name}>`)) throw new Unusual()
+  }
+
+  atEnd(): boolean {
+    this.skipSpace()
+    return this.at === this.text.length
+  }
+
+  /** Text of its own memory: a piece of the page's string would keep the whole page. */
+  private decoded(from: number, to: number): string {
+    const value = this.body.toString(this.encoding, from, to)
+    if (value.charCodeAt(0) <= SPACE && value.trim() === '') throw new Unusual()
+    return value.includes('&') ? withoutEntities(value) : value
+  }
+
+  /** The text of the last leaf. */
+  value(): string {
+    return this.decoded(this.from, this.to)
+  }
+
+  /** The same without the quotes around it, however they are written. */
+  unquoted(): string | undefined {
+    const { from, to, text } = this
+    for (const quote of quotes) {
+      const within = to - from >= 2 * quote.length && text.startsWith(quote, from)
+      if (within && text.startsWith(quote, to - quote.length))
+        return this.decoded(from + quote.length, to - quote.length)
+    }
+    return unquoted(this.decoded(from, to))
+  }
+
+  /** The number that these letters write. */
+  private digits(from: number, to: number): number {
+    let value = 0
+    for (let at = from; at < to; at++) {
+      const digit = this.text.charCodeAt(at) - 48
+      if (!(digit >= 0 && digit <= 9)) throw new Unusual()
+      value = value * 10 + digit
+    }
+    return value
+  }
+
+  /** Of the last leaf. */
+  number(): number {
+    const length = this.to - this.from
+    // Fifteen digits are exact in a double.
+    if (length < 1 || length > 15) throw new Unusual()
+    return this.digits(this.from, this.to)
+  }
+
+  /** Of the last leaf: `2026-01-02T03:04:05Z`, perhaps with `.678` before the Z, in milliseconds since the epoch. */
+  time(): number {
+    const { from, to, text } = this
+    const fraction = to - from - 20
+    const formed =
+      text.startsWith('-', from + 4) &&
+      text.startsWith('-', from + 7) &&
+      text.startsWith('T', from + 10) &&
+      text.startsWith(':', from + 13) &&
+      text.startsWith(':', from + 16) &&
+      text.startsWith('Z', to - 1) &&
+      (fraction === 0 || (fraction === 4 && text.startsWith('.', from + 19)))
+    const part = (at: number, least: number, most: number): number => {
+      const value = this.digits(from + at, from + at + 2)
+      if (value < least || value > most) throw new Unusual()
+      return value
+    }
+    if (!formed) throw new Unusual()
+    const year = this.digits(from, from + 4)
+    if (year < 1900) throw new Unusual()
+    const ms = fraction === 0 ? 0 : this.digits(from + 20, from + 23)
+    const [month, day] = [part(5, 1, 12) - 1, part(8, 1, 31)]
+    return Date.UTC(year, month, day, part(11, 0, 23), part(14, 0, 59), part(17, 0, 59), ms)
+  }
+
+  truth(): boolean {
+    const value = this.value()
+    if (value !== 'true' && value !== 'false') throw new Unusual()
+    return value === 'true'
+  }
+}
 
 const named: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
@@ -163,51 +220,37 @@ const withoutEntities = (text: string): string =>
     },
   )
 
-const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/
-
-const timeOf = (text: string): number => {
-  const ms = time.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(ms)) throw new Unusual()
-  return ms
-}
-
-const sizeOf = (text: string): number => {
-  if (!/^\d{1,15}$/.test(text)) throw new Unusual()
-  return Number(text)
-}
-
-const truthOf = (text: string): boolean => {
-  if (text !== 'true' && text !== 'false') throw new Unusual()
-  return text === 'true'
-}
-
 /** An element that is there twice has no one value. */
 const once = (before: unknown): void => {
   if (before !== undefined) throw new Unusual()
 }
 
+/** Those that the letter rules out are not tried. */
+const skipOther = (cursor: Cursor, letter: number): void => {
+  if (letter === S && cursor.leaf(storageClass)) return
+  if (letter === C && (cursor.leaf(checksumAlgorithm) || cursor.leaf(checksumType))) return
+  cursor.skip()
+}
+
 const objectAt = (cursor: Cursor): ListedObject => {
-  let key: string | undefined
-  let size: number | undefined
-  let modified: number | undefined
-  let etag: string | undefined
-  for (let name = cursor.open(); name !== undefined; name = cursor.open()) {
-    if (name === 'Key') {
-      once(key)
-      key = cursor.value(name)
-    } else if (name === 'LastModified') {
-      once(modified)
-      modified = timeOf(cursor.value(name))
-    } else if (name === 'ETag') {
-      once(etag)
-      etag = cursor.unquoted(name)
-    } else if (name === 'Size') {
-      once(size)
-      size = sizeOf(cursor.value(name))
-    } else cursor.skip(name)
+  const found: { -readonly [P in keyof ListedObject]?: ListedObject[P] | undefined } = {}
+  for (let letter = cursor.letter(); letter !== SLASH; letter = cursor.letter()) {
+    if (letter === K && cursor.leaf(key)) {
+      once(found.key)
+      found.key = cursor.value()
+    } else if (letter === L && cursor.leaf(lastModified)) {
+      once(found.modified)
+      found.modified = cursor.time()
+    } else if (letter === E && cursor.leaf(etag)) {
+      once(found.etag)
+      found.etag = cursor.unquoted()
+    } else if (letter === S && cursor.leaf(size)) {
+      once(found.size)
+      found.size = cursor.number()
+    } else skipOther(cursor, letter)
   }
-  cursor.close('Contents')
-  return { key: key ?? '', size: size ?? 0, modified, etag }
+  if (!cursor.step(contents.closes)) throw new Unusual()
+  return { key: found.key ?? '', size: found.size ?? 0, modified: found.modified, etag: found.etag }
 }
 
 const root = /^<\?xml [^<>]*\?>\s*<ListBucketResult(?: xmlns="[^"<>&]*")?>|^<ListBucketResult(?: xmlns="[^"<>&]*")?>/
@@ -224,20 +267,20 @@ export const readListPage = (body: Buffer): ListedPage | undefined => {
   let more: boolean | undefined
   let token: string | undefined
   try {
-    for (let name = cursor.open(); name !== undefined; name = cursor.open()) {
-      if (name === 'Contents') objects.push(objectAt(cursor))
-      else if (name === 'EncodingType') {
+    while (cursor.letter() !== SLASH) {
+      if (cursor.step(contents.opens)) objects.push(objectAt(cursor))
+      else if (cursor.leaf(encodingType)) {
         once(encoding)
-        encoding = cursor.value(name)
-      } else if (name === 'IsTruncated') {
+        encoding = cursor.value()
+      } else if (cursor.leaf(isTruncated)) {
         once(more)
-        more = truthOf(cursor.value(name))
-      } else if (name === 'NextContinuationToken') {
+        more = cursor.truth()
+      } else if (cursor.leaf(nextToken)) {
         once(token)
-        token = cursor.value(name)
-      } else cursor.skip(name)
+        token = cursor.value()
+      } else cursor.skip()
     }
-    cursor.close('ListBucketResult')
+    if (!cursor.step('</ListBucketResult>')) return undefined
     return cursor.atEnd() ? { objects, encoding, more: more ?? false, token } : undefined
   } catch (error) {
     if (error instanceof Unusual) return undefined

@@ -94,10 +94,7 @@ export const s3Store = (
     limits: connection.amazon ? amazonLimits : otherLimits,
     bucket: s3Bucket(calls, connection, root),
 
-    async *list({ prefix = '', signal } = {}) {
-      const from = below(safeFolder(prefix))
-      for await (const file of listObjects(calls, from, signal)) yield { ...file, path: relative(file.path) }
-    },
+    list: ({ prefix = '', signal } = {}) => listObjects(calls, below(safeFolder(prefix)), below('').length, signal),
 
     async stat(path, signal): Promise<StoredFile | undefined> {
       const found = await head(path, signal)

@@ -116,7 +116,11 @@ export interface Store {
   readonly route: RouteKind
   readonly limits: UploadLimits
 
-  /** Everything below `prefix` (a folder, or the root), recursively, in no promised order, with bounded memory. Staged leftovers are not in here. */
+  /**
+   * Everything below `prefix` (a folder, or the root), recursively, with bounded memory. Staged leftovers are not in here.
+   * The order is the store's own, but what lies in a folder, at any depth, comes without anything from elsewhere in between:
+   * whoever looks at folder after folder needs memory for one of them alone.
+   */
   list(options?: { prefix?: string; signal?: AbortSignal }): AsyncIterable<StoredFile>
   stat(path: string, signal?: AbortSignal): Promise<StoredFile | undefined>
   /** `length` bytes from `offset`, fewer only at the end of the file. Throws `unsupported` where a range would fetch the whole object first. */

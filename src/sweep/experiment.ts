@@ -1,9 +1,8 @@
 /** One experiment at the price of one listing: cut into runs and models, each looked at with what was listed of it. */
 import type { Check } from '../check.ts'
-import type { Look, Session } from '../commands/session.ts'
 import { Trouble, type TroubleKind } from '../errors.ts'
 import { experimentTarget, orphanedVersions } from '../mlflow/target.ts'
-import type { Experiment, Tracking } from '../mlflow/types.ts'
+import type { Experiment } from '../mlflow/types.ts'
 import {
   registrations,
   type Strays,
@@ -16,24 +15,11 @@ import { storeBelow } from '../stores/below.ts'
 import type { Store } from '../stores/store.ts'
 import { count } from '../words.ts'
 import { type Group, groupsOf } from './groups.ts'
-import type { Meter } from './meter.ts'
 import { folderBelow, keyFor, type Owner, type Owners, ownersOf, targetOf } from './owners.ts'
 import { type SharedStore, sharedStore } from './shared-store.ts'
+import { tellLeftOut } from './since.ts'
 import { strayTally } from './strays.ts'
-
-/** What the looks of a broad scan share. */
-export interface Sweep {
-  readonly session: Session
-  readonly tracking: Tracking
-  readonly signal: AbortSignal
-  readonly meter: Meter
-  /** Whether objects of no run or model are told. */
-  readonly stray: boolean
-  /** Every experiment, the deleted ones included: some may lie below another's location. */
-  others(): Promise<readonly Pick<Experiment, 'experimentId' | 'artifactLocation'>[]>
-  /** Called with each look before it is closed. */
-  looked(look: Look): Promise<void>
-}
+import type { Sweep } from './sweep.ts'
 
 /** Kinds that say nothing of this one place: the next request would fare the same, after all its retries. */
 const everywhere: readonly TroubleKind[] = ['unreachable', 'unauthenticated', 'unavailable']
@@ -64,21 +50,21 @@ export const sweepAll = async (sweep: Sweep): Promise<void> => {
 }
 
 /** Versions that belong to no run or model that was looked at, since theirs is gone. */
-const sweepVersions = async ({ session, tracking, signal, looked }: Sweep): Promise<void> => {
+const sweepVersions = async ({ session, tracking, signal, state, keep }: Sweep): Promise<void> => {
   const only = (check: Check) => check.needs.some(({ name }) => name === registrations.name)
   for await (const target of orphanedVersions(tracking, signal)) {
     if (signal.aborted) return
-    const look = await session.look(target, { only })
-    await session.keep(look, { breadth: 'broad' })
-    await looked(look)
-    await look.close()
+    if (state.has(target.name)) continue
+    await keep(await session.look(target, { only }), { breadth: 'broad' }, target.name)
   }
 }
 
 /** @throws Trouble what keeps the tracking store from telling the experiment's runs */
 export const sweepExperiment = async (experiment: Experiment, sweep: Sweep): Promise<void> => {
-  const { session, tracking, signal, meter } = sweep
+  const { session, tracking, signal, meter, state, since } = sweep
   const target = experimentTarget(experiment)
+  if (state.has(target.name)) return
+  let leftOut = 0
   const owners = await ownersOf(experiment, tracking, {
     withDeleted: sweep.stray,
     signal,
@@ -87,11 +73,16 @@ export const sweepExperiment = async (experiment: Experiment, sweep: Sweep): Pro
   })
   meter.begin(`experiment ${experiment.name || experiment.experimentId}`, owners.placed.size + owners.elsewhere.length)
 
-  const visit = async (owner: Owner, place?: { readonly store: Store; readonly listed?: Omit<Group, 'folder'> }) => {
-    const look = await session.look(targetOf(owner), place && { preset: presetOf(place.store, place.listed) })
-    await session.keep(look, { breadth: 'broad' })
-    await sweep.looked(look)
-    await look.close()
+  const visit: Visit = async (owner, place) => {
+    const at = targetOf(owner)
+    if (state.has(at.name)) return
+    const changed = since?.changed(owner, place?.listed?.files) ?? true
+    if (!changed && !(place && (await holdsAny(place.store, signal)))) {
+      leftOut += 1
+      return
+    }
+    const look = await session.look(at, place && { preset: presetOf(place.store, place.listed) })
+    await sweep.keep(look, { breadth: 'broad' }, at.name)
     meter.looked(place?.listed?.files.size ?? 0, place?.listed?.bytes ?? 0)
   }
 
@@ -110,9 +101,12 @@ export const sweepExperiment = async (experiment: Experiment, sweep: Sweep): Pro
     if (signal.aborted) return
     await visit(owner)
   }
+  if (signal.aborted) return
+  if (since) tellLeftOut(session, since, target.name, 'neither the run or model nor its objects', leftOut)
+  await state.wholeDone(target.name, () => session.results)
 }
 
-type Visit = (owner: Owner, place: { readonly store: Store; readonly listed?: Omit<Group, 'folder'> }) => Promise<void>
+type Visit = (owner: Owner, place?: { readonly store: Store; readonly listed?: Omit<Group, 'folder'> }) => Promise<void>
 
 /** Those whose artifacts lie below the experiment's location, and then what belongs to none of them. */
 const sweepPlaced = async (
@@ -179,6 +173,7 @@ const restOf = (shared: SharedStore, placed: Owners['placed'], inner: ReadonlySe
     },
   })
 
+/** Whether an upload was begun there and not ended. */
 const holdsAny = async (rest: Store, signal: AbortSignal): Promise<boolean> => {
   try {
     for await (const _ of rest.unfinished({ signal })) return true
@@ -192,7 +187,7 @@ const holdsAny = async (rest: Store, signal: AbortSignal): Promise<boolean> => {
 /** What lies below the experiment's location and belongs to no run or model is told of the experiment itself. */
 const lookAtRest = async (
   experiment: Experiment,
-  { session, signal, looked }: Sweep,
+  { session, signal, keep }: Sweep,
   rest: Store,
   stray: Strays | undefined,
 ): Promise<void> => {
@@ -202,7 +197,5 @@ const lookAtRest = async (
     (uploads && asks(check, unfinishedUploads)) || (stray !== undefined && asks(check, straysNeed))
   if (signal.aborted || !(uploads || stray)) return
   const look = await session.look(experimentTarget(experiment), { only, preset: presetOf(rest, nothing, stray) })
-  await session.keep(look, { breadth: 'broad' })
-  await looked(look)
-  await look.close()
+  await keep(look, { breadth: 'broad' }, `the rest of ${experiment.experimentId}`)
 }

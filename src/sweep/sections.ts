@@ -1,28 +1,14 @@
 import type { Store, StoredFile } from '../stores/store.ts'
+import { manifestPath } from '../transfer/manifest.ts'
 
 /** Files that a section holds at least, where nothing keeps it from ending: a few MiB of memory, and few enough ends to look at. */
 const usualSize = 10_000
 
 /**
- * Names of files that speak of others beside or below them: what they speak of must be in one section with them. Shards name
- * no other shard, so the index is what counts (facts of the formats: docs of safetensors, transformers, Keras, Spark, Delta).
+ * Names of files that say what everything beside and below them should be, so that it must be seen together. An index of
+ * shards and the like names single files, which are asked for one by one where a section does not hold them.
  */
-const speaking = [
-  'MLmodel',
-  '.mlflow-doctor/manifest.json',
-  'model.safetensors.index.json',
-  'pytorch_model.bin.index.json',
-  'tf_model.h5.index.json',
-  'diffusion_pytorch_model.safetensors.index.json',
-  'adapter_model.safetensors.index.json',
-  'saved_model.pb',
-  'model.onnx',
-  'metadata/part-00000',
-  '_SUCCESS',
-  '_metadata',
-  '.zmetadata',
-  'zarr.json',
-] as const
+const speaking = ['MLmodel', manifestPath]
 
 export interface Section {
   readonly files: ReadonlyMap<string, StoredFile>

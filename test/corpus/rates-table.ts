@@ -9,6 +9,8 @@ export interface Rate {
   readonly cuts: number
   readonly broken: number
   readonly suspect: number
+  /** Not noticed, and nothing lost. */
+  readonly harmless: number
   readonly missed: number
   readonly medianReads: number
   readonly medianBytes: number
@@ -31,6 +33,7 @@ export const ratesOf = (swept: readonly Swept[]): Rate[] =>
         cuts: broken + suspect + missed,
         broken,
         suspect,
+        harmless: sum(files.map((file) => file.harmless)),
         missed,
         medianReads: median(files.map(({ reads }) => reads)),
         medianBytes: median(files.map(({ bytes }) => bytes)),
@@ -52,10 +55,11 @@ export const cutsTable = (rates: readonly Rate[]): string =>
       'suspect',
       'missed',
       'noticed',
+      'harmless',
       'median reads',
       'median bytes',
     ]),
-    row(Array<string>(10).fill('---')),
+    row(Array<string>(11).fill('---')),
     ...rates.map((rate) =>
       row([
         rate.format,
@@ -66,6 +70,7 @@ export const cutsTable = (rates: readonly Rate[]): string =>
         rate.suspect,
         rate.missed,
         share(rate.broken + rate.suspect, rate.cuts),
+        rate.harmless,
         rate.medianReads,
         rate.medianBytes,
       ]),

@@ -16,6 +16,8 @@ export interface Swept {
   readonly bytes: number
   readonly broken: number
   readonly suspect: number
+  /** Cuts that were neither, and lost nothing that the format's reader reads. */
+  readonly harmless: number
   /** Sizes after cuts that were neither. */
   readonly missed: readonly number[]
   /** By kind of damage; absent where the file is too small for it. */
@@ -33,19 +35,24 @@ export const filesBelow = async (folder: string): Promise<string[]> => {
 }
 
 /** Judges one file whole and, unless no rule tells its format, after each cut and damage. */
-export const sweep = async (folder: string, path: string): Promise<Swept> => {
+export const sweep = async (
+  folder: string,
+  path: string,
+  options: { readonly intactOnly?: boolean } = {},
+): Promise<Swept> => {
   const source = await openFile(join(folder, path))
   try {
     const { format, spent, ...intact } = await judge(source, path)
     const about = { path, format: format?.id ?? noFormat, size: source.size, intact, ...spent }
-    const counts = { broken: 0, suspect: 0 }
+    const counts = { broken: 0, suspect: 0, harmless: 0 }
     const missed: number[] = []
     const damaged: Record<string, boolean> = {}
-    if (format === undefined || intact.judgement === 'unknown') return { ...about, ...counts, missed, damaged }
+    if (format === undefined || intact.judgement === 'unknown' || options.intactOnly === true)
+      return { ...about, ...counts, missed, damaged }
     for (const size of cutsOf(source.size)) {
-      if (stillWhole(path, size)) continue
       const verdict = await judge(cutTo(source, size), path)
       if (verdict.judgement === 'broken' || verdict.judgement === 'suspect') counts[verdict.judgement] += 1
+      else if (stillWhole(path, size)) counts.harmless += 1
       else missed.push(size)
     }
     for (const [kind, damage] of Object.entries(damages)) {

@@ -62,7 +62,7 @@ for (const [what, parts] of Object.entries(legal)) {
 
 const odd: Record<string, readonly [string, Buffer]> = {
   'a byte that begins no value': ['a.msgpack', joined([0x91, 0xc1])],
-  'a text': ['model', joined('tree\nversion=v4\n')],
+  'a text': ['model', joined('tree of words\n')],
   'a pickle under the name of a spaCy model': ['cfg', joined('\x80\x00\x95 and more')],
   'a map whose key is no text': ['model', joined([0x82, 5, 5])],
   JSON: ['cfg', joined('{"a": 1}')],

@@ -112,6 +112,19 @@ export const storeContract = (kind: string, subject: Subject): void => {
       expect(await namesIn(store.list({ prefix: 'list/a' }))).toEqual(['list/a/1', 'list/a/b/2'])
     })
 
+    test('a listing gives each folder in one piece, whatever lies beside it in the order of names', async () => {
+      const files = ['b', 'a/1', 'a-b/1', 'a/b/2', 'a0', 'a/b.c/3', 'a/b-d', 'a/b/0', 'a.x/1', 'a/2', 'a/b0/1']
+      for (const file of files)
+        await sendAll(store, `pieces/${file}`, Buffer.from('x'), { partSize: partSize(), ifAbsent: false })
+      const listed = (await Array.fromAsync(store.list({ prefix: 'pieces' }))).map(({ path }) => path)
+      expect(listed.toSorted()).toEqual(files.map((file) => `pieces/${file}`).toSorted())
+      for (const folder of ['pieces/a/', 'pieces/a/b/', 'pieces/a-b/', 'pieces/a.x/']) {
+        const inside = listed.map((path) => path.startsWith(folder))
+        const [first, last] = [inside.indexOf(true), inside.lastIndexOf(true)]
+        expect(inside.slice(first, last + 1), `${folder} of ${listed}`).not.toContain(false)
+      }
+    })
+
     test.each(['../up', '/abs', 'a/../b', 'a//b', 'ctl\u0001'])('%j is refused as a path', async (path) => {
       const refused = { kind: 'unsupported' }
       await expect(store.stat(path)).rejects.toMatchObject(refused)

@@ -3,9 +3,17 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import command from '../../src/commands/scan.ts'
+import { pathToFileURL } from 'node:url'
+import type { CommandContext } from '../../src/commands/command.ts'
+import { parseDepth } from '../../src/commands/depth.ts'
+import command, { neededFor } from '../../src/commands/scan.ts'
+import { coveredBy, openSession } from '../../src/commands/session.ts'
 import { writeTrackingStore } from '../../src/demo/tracking-store.ts'
 import type { CheckReport, Covered } from '../../src/report.ts'
+import { openMeter } from '../../src/sweep/meter.ts'
+import { noState } from '../../src/sweep/state.ts'
+import { keeper } from '../../src/sweep/sweep.ts'
+import { lookInSections } from '../../src/sweep/target.ts'
 
 export interface Place {
   readonly dir: string
@@ -73,30 +81,60 @@ export interface Scanned {
   readonly found: readonly string[]
 }
 
+const usual = {
+  ...{ targets: [], all: false, stray: false, depth: 'sizes', olderThan: '24h' },
+  ...{ trustHost: [], only: [], skip: [], severity: [], require: [], failOn: 'error' as const, readOnly: false },
+}
+
+const contextOf = (env: Readonly<Record<string, string>>, dir: string, options: Options): CommandContext => ({
+  host: { env: { ...env, HOME: dir }, cwd: dir, home: dir, platform: process.platform, ask: undefined },
+  version: '0',
+  signal: options.signal ?? new AbortController().signal,
+  progress: options.progress ?? (() => {}),
+  tell: () => {},
+})
+
+interface Options {
+  readonly signal?: AbortSignal
+  readonly progress?: (says: string | undefined) => void
+}
+
+const scanned = (checks: readonly CheckReport[], covered: Covered): Scanned => ({
+  checks,
+  covered,
+  found: checks.flatMap((check) => check.findings.map(({ at, says }) => `${check.id} at ${at}: ${says}`)),
+})
+
 /** Runs `scan` with the arguments that the command line would make of the options. */
 export const scan = async (
   at: Pick<Place, 'db' | 'dir'>,
   args: Readonly<Record<string, unknown>>,
-  options: { signal?: AbortSignal; progress?: (says: string | undefined) => void } = {},
+  options: Options = {},
 ): Promise<Scanned> => {
-  const usual = {
-    ...{ targets: [], all: false, stray: false, depth: 'sizes', olderThan: '24h' },
-    ...{ trustHost: [], only: [], skip: [], severity: [], require: [], failOn: 'error', readOnly: false },
-  }
-  const env = { MLFLOW_TRACKING_URI: `sqlite:///${at.db}`, HOME: at.dir }
-  const report = await command.report?.({ ...usual, ...args } as never, {
-    host: { env, cwd: at.dir, home: at.dir, platform: process.platform, ask: undefined },
-    version: '0',
-    signal: options.signal ?? new AbortController().signal,
-    progress: options.progress ?? (() => {}),
-    tell: () => {},
-  })
+  const context = contextOf({ MLFLOW_TRACKING_URI: `sqlite:///${at.db}` }, at.dir, options)
+  const report = await command.report?.({ ...usual, ...args } as never, context)
   if (report === undefined) throw new Error('scan gave no report')
-  const { checks, covered } = report
-  const found = checks.flatMap((check) =>
-    check.findings.map(({ at: where, says }) => `${check.id} at ${where}: ${says}`),
-  )
-  return { checks, covered, found }
+  return scanned(report.checks, report.covered)
+}
+
+/** Looks at a folder as a scan of it does, in sections of `size` files. */
+export const inSections = async (
+  dir: string,
+  size: number,
+  args: { readonly depth: string; readonly only?: readonly string[] },
+): Promise<Scanned> => {
+  const context = contextOf({}, dir, {})
+  const common = { ...usual, only: args.only ?? [] }
+  const needed = neededFor(common, context, { localDir: undefined, olderThan: '24h', depth: parseDepth(args.depth) })
+  const session = openSession('scan', needed, common, context)
+  const target = { name: dir, kind: 'uri', artifactUri: pathToFileURL(dir).href } as const
+  const state = noState(undefined)
+  const { signal } = context
+  const keep = keeper(session, signal, state, async () => {})
+  const looking = { session, signal, meter: openMeter(() => {}), state, since: undefined, keep }
+  await lookInSections(target, looking, size)
+  await session.close()
+  return scanned(session.results.checks, coveredBy(session, []))
 }
 
 /** An MLmodel that names one data file of `bytes` and says so. */

@@ -76,7 +76,7 @@ def small(into) -> None:
     for protocol in (2, 4, 5):
         (into / f"class-{protocol}.cloudpickle").write_bytes(cloudpickle.dumps(Model(), protocol))
     # As Python 2 wrote them: short strings of bytes, `L` after long numbers, classes by their old module.
-    (into / "python2-2.pkl").write_bytes(b"\x80\x02}q\x00(U\x01aq\x01K\x01U\x01bq\x02]q\x03(\x8a\x05\x00\x00\x00\x00\x01I10L\ne\x75.")
+    (into / "python2-2.pkl").write_bytes(b"\x80\x02}q\x00(U\x01aq\x01K\x01U\x01bq\x02]q\x03(\x8a\x05\x00\x00\x00\x00\x01L10L\ne\x75.")
     (into / "python2-0.pkl").write_bytes(b"(dp0\nS'a'\np1\nI1\nsS'b'\np2\n(lp3\nI2\naL10L\nas.")
 
 
