@@ -275,8 +275,8 @@ export const registry = need<Registry>()({ name: 'registry', touches: 'reads', s
 export interface Registrations {
   readonly versions: readonly {
     readonly version: ModelVersion
-    /** Below the target's root, where the version says so: empty for the root itself. */
-    readonly path?: string
+    /** Whether anything is stored where it points; undefined where that cannot be told. */
+    readonly stored?: boolean
     /** Why its source is not there. */
     readonly gone?: string
   }[]

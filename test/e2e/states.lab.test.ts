@@ -51,7 +51,7 @@ const stored = async (path: string): Promise<void> => {
   expect(put.status).toBe(200)
 }
 const inDatabase = (sql: string): void => {
-  const db = new DatabaseSync(join(mlflow.dir, 'mlflow.db'))
+  const db = new DatabaseSync(join(mlflow.dir, 'mlflow.db'), { timeout: 10_000 })
   db.exec(sql)
   db.close()
 }
