@@ -144,6 +144,9 @@ const trying = async (format: Format, act: () => Promise<Verdict>): Promise<Verd
   }
 }
 
+const tooSmall = (size: number, least: number): Verdict =>
+  broken(`it has ${size} bytes, and the smallest valid one has ${least}`, least)
+
 /**
  * Judges one file. With `prove`, reads it all and verifies the checksums that lie in it, where its format has them.
  * Throws only what `source.read` throws.
@@ -156,20 +159,23 @@ export const judge = async (
   const among = options.among ?? formats
   const named = formatOfName(path, among)
   const nothing = { reads: 0, bytes: 0 }
-  if (source.size === 0 || (named !== undefined && source.size < named.least)) {
+  if (source.size === 0) {
     if (named === undefined)
       return { ...unknown('it is empty, which is legal where no format asks for more'), spent: nothing }
     const about = { format: { id: named.id, title: named.title }, spent: nothing }
     if (named.least === 0) return { ...unknown('it is empty, which its format allows'), ...about }
-    return {
-      ...broken(`it has ${source.size} bytes, and the smallest valid one has ${named.least}`, named.least),
-      ...about,
-    }
+    return { ...tooSmall(0, named.least), ...about }
   }
   const peek = await openPeek(source, options.prove === true ? fullBudget : structureBudget)
   const byContent = among.find((format) => format.recognises(peek.head, source.size))
   const format = byContent ?? named
   const verdict = await verdictOf(peek, format, byContent !== undefined, lastPart(path), options.prove === true)
+  const small = named !== undefined && source.size < named.least
+  // A small file of another format under this name is what its content says, when it is whole.
+  if (small && (format === named || verdict.judgement !== 'complete')) {
+    const { id, title } = named
+    return { ...tooSmall(source.size, named.least), format: { id, title }, spent: peek.spent() }
+  }
   return {
     ...verdict,
     ...(format === undefined ? {} : { format: { id: format.id, title: format.title } }),

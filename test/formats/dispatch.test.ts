@@ -48,10 +48,10 @@ test('the longest ending of a name wins, and whole names count as such', () => {
   expect(formatOfName('dir.lab/x', among)).toBeUndefined()
 })
 
-test('a file below the smallest valid size is broken by its name, without a read', async () => {
+test('a file below the smallest valid size is broken by its name, after one read', async () => {
   const source = counted(new Uint8Array(3))
   expect(await judge(source, 'a.lab', { among })).toMatchObject({ judgement: 'broken', expected: 5 })
-  expect(source.reads).toEqual([])
+  expect(source.reads).toHaveLength(1)
   expect(await judged(new Uint8Array(), 'a.txt')).toMatchObject({ judgement: 'unknown' })
 })
 
@@ -102,4 +102,19 @@ test('mandatory bytes past the end make a file broken; a verifier that stumbles 
 test("a store's own failure goes on to the caller", async () => {
   const source = { size: 500, read: () => Promise.reject(new Error('the line is down')) }
   await expect(judge(source, 'a.lab', { among })).rejects.toThrow('the line is down')
+})
+
+test('a whole file of another format may be smaller than its name allows', async () => {
+  const wide: Format = { ...other, names: ['.wide'], least: 500 }
+  const look = (bytes: Uint8Array) => judge(counted(bytes), 'a.wide', { among: [wide, lab] })
+  expect(await look(file(100, 1))).toMatchObject({ judgement: 'complete', format: { id: 'lab' } })
+  expect(await look(file(100, 2))).toMatchObject({ judgement: 'broken', format: { id: 'other' }, expected: 500 })
+})
+
+test('zeros at the beginning are suspect unless the format may begin with them', async () => {
+  const bytes = new Uint8Array(10_240)
+  const unknowing: Format = { ...other, judge: async () => unknown('no rule') }
+  const look = (format: Format) => judge(counted(bytes), 'a.lab.gz', { among: [format] })
+  expect(await look(unknowing)).toMatchObject({ judgement: 'suspect' })
+  expect(await look({ ...unknowing, zerosFirst: true })).toMatchObject({ judgement: 'unknown' })
 })

@@ -50,3 +50,9 @@ test('a header and nothing but zeros after it is an array of zeros', async () =>
 test('a large file of zeros alone is suspect', async () => {
   expect((await look(new Uint8Array(MiB))).verdict?.because).toContain('all of its')
 })
+
+test('a tail of zeros that begins inside a page is not taken for one from its boundary', async () => {
+  // The shortest tail that is looked at begins inside the page at 0: what stands before it is data.
+  const { verdict } = await look(zeroedFrom(64 * KiB + 800, 800))
+  expect(verdict).toBeUndefined()
+})
