@@ -250,7 +250,7 @@ const runOne = async <Context>(
     if (options.sinceProgress) timer.again()
     options.progress(check.id, target, says)
   }
-  progress(check.title)
+  progress(`${check.id} …`)
   const signal = AbortSignal.any([options.signal, time])
   try {
     const work = async () => {

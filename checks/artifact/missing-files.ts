@@ -1,5 +1,6 @@
 import { defineCheck } from '../../src/check.ts'
 import {
+  folderParts,
   listing,
   localTree,
   loggedModel,
@@ -44,17 +45,17 @@ export default defineCheck({
   severity: 'error',
   on: ['scan'],
   needs: [target, listing, modelFiles],
-  wants: [localTree, manifest, structures, loggedModel, orphanAge],
+  wants: [localTree, manifest, structures, folderParts, loggedModel, orphanAge],
   facts: { expected: 'bytes', modelStatus: 'text' },
   explain: {
     measures:
-      'Lists the artifact root and compares it with what each MLmodel refers to (the keys of every flavour), with the shards that an index names, with the external data of ONNX and the like, with the manifest of an earlier upload or repair, and with the folder given by --from or --against, file by file. Nothing is downloaded but MLmodel, manifest and index.',
+      'Lists the artifact root and compares it with what each MLmodel refers to (the keys of every flavour), with the shards that an index or their own numbers name, with the pieces of formats that are folders (SavedModel, Spark, Orbax, Core ML), with the external data of ONNX and the like, with the manifest of an earlier upload or repair, and with the folder given by --from or --against, file by file. Nothing is downloaded but MLmodel, manifest and index.',
     breaks:
       'MLflow sends the files of a model one after the other; when one fails, those before it stay, usually MLmodel among them, and nothing marks the model as partial. download_artifacts succeeds all the same.',
     remedy:
       'Run `mlflow-doctor repair` with --from naming the folder that still holds the files, such as the temp folder of the killed training process.',
   },
-  async *run({ target, listing, modelFiles, localTree, manifest, structures, loggedModel, orphanAge }) {
+  async *run({ target, listing, modelFiles, localTree, manifest, structures, folderParts, loggedModel, orphanAge }) {
     if (target.kind === 'uri' && listing.files.size === 0 && (localTree?.files.size ?? 0) === 0) {
       yield {
         kind: 'gap',
@@ -119,6 +120,12 @@ export default defineCheck({
     for (const { from, path } of structures?.refers ?? []) {
       if (said.has(path) || isStored(path)) continue
       yield missing(path, `${from} reads from it, but it is not stored`, 'error')
+    }
+    for (const { path, because, severity } of folderParts ?? []) {
+      if (said.has(path)) continue
+      const found = missing(path, because, severity)
+      // Some are known by their beginning only, such as a stage of Spark ML, which no repair can be asked for.
+      yield listing.files.has(path) || /[^/_]$/.test(path) ? found : { ...found, wants: [] }
     }
     for (const [path, { size }] of manifest?.files ?? []) {
       if (said.has(path) || listing.files.has(path)) continue

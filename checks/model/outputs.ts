@@ -5,7 +5,8 @@ import { count } from '../../src/words.ts'
 export default defineCheck({
   id: 'model/outputs',
   title: 'Every logged model that the run names is there',
-  severity: 'error',
+  // Most often somebody deleted the model on purpose.
+  severity: 'warning',
   on: ['scan'],
   needs: [target, outputs],
   wants: [],

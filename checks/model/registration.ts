@@ -1,5 +1,5 @@
 import { defineCheck } from '../../src/check.ts'
-import { listing, orphanAge, registrations, target } from '../../src/needs/declarations.ts'
+import { orphanAge, registrations, target } from '../../src/needs/declarations.ts'
 import { duration } from '../../src/words.ts'
 
 export default defineCheck({
@@ -8,7 +8,7 @@ export default defineCheck({
   severity: 'error',
   on: ['scan'],
   needs: [target, registrations, orphanAge],
-  wants: [listing],
+  wants: [],
   facts: { versionStatus: 'text', age: 'ms', source: 'text' },
   explain: {
     measures:
@@ -18,8 +18,8 @@ export default defineCheck({
     remedy:
       'Register the version anew once its files are whole, and delete the old one by MLflow’s client. mlflow-doctor changes nothing in the registry.',
   },
-  async *run({ target, registrations: { versions }, orphanAge, listing }) {
-    for (const { version, path, gone } of versions) {
+  async *run({ target, registrations: { versions }, orphanAge }) {
+    for (const { version, stored, gone } of versions) {
       const at = `models:/${version.name}/${version.version}`
       const { status, statusMessage, source } = version
       const changed = version.updatedAt ?? version.createdAt
@@ -49,17 +49,17 @@ export default defineCheck({
           at,
           says: `the version was registered from ${source}: ${gone}`,
           // The files may have outlived what they belonged to.
-          severity: listing !== undefined && listing.files.size > 0 ? 'warning' : 'error',
+          severity: stored === true ? 'warning' : 'error',
           facts,
           remedy: {
             text: 'Log and register the model again before anything that serves this version is started anew.',
           },
         }
-      } else if (listing !== undefined && path !== undefined && isEmpty(listing.files, path)) {
+      } else if (stored === false) {
         yield {
           kind: 'finding',
           at,
-          says: `the version points at ${source}, and nothing is stored there (${target.name}${path === '' ? '' : `/${path}`})`,
+          says: `the version points at ${source}, and nothing is stored there (looked at by way of ${target.name})`,
           facts,
           remedy: { text: 'Put the files back with repair, or log and register the model again.' },
         }
@@ -67,9 +67,3 @@ export default defineCheck({
     }
   },
 })
-
-const isEmpty = (files: ReadonlyMap<string, unknown>, folder: string): boolean => {
-  if (folder === '') return files.size === 0
-  for (const path of files.keys()) if (path.startsWith(`${folder}/`)) return false
-  return true
-}

@@ -129,7 +129,7 @@ export const openSession = (
     mayTouch,
     severity,
     docs: docsOf,
-    progress: (id, target, says) => context.progress(says && `${id}${target ? ` (${target})` : ''}: ${says}`),
+    progress: (_id, target, says) => context.progress(says && `${target ? `${target}: ` : ''}${says}`),
   })
   const scope = new Scope(byName, { context: needed, signal: context.signal })
   const fold = new Fold(unitsOf(allChecks), before)

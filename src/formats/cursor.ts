@@ -1,12 +1,16 @@
 import { CutShort, type Peek } from './format.ts'
 
 const KiB = 1024
-/** The next block of a run is four times as long, so that long runs cost few requests and jumps little traffic. */
-const firstBlock = 64 * KiB
+const MiB = 1024 ** 2
+/** What is read behind the head; each next block of a run is four times as long, so that long runs cost few requests. */
+const firstBlock = 256 * KiB
 const growth = 4
-const longestBlock = 4 * KiB * KiB
-/** Less than this is read along rather than jumped over: a run of small steps stays a run. */
-const smallGap = 16 * KiB
+const longestBlock = 4 * MiB
+/** What is read after a jump: the next value's beginning, more often than not. */
+const afterJump = 16 * KiB
+/** From so many jumps on, a rest of this length is read in a run: that costs fewer requests of those that a file may cost. */
+const manyJumps = 24
+const shortRest = 24 * MiB
 
 type Source = Pick<Peek, 'size' | 'head' | 'tail' | 'read'>
 
@@ -30,6 +34,7 @@ export class Cursor {
   #from = 0
   #at = 0
   #next = firstBlock
+  #jumps = 0
 
   constructor(file: Source, at = 0) {
     this.size = file.size
@@ -55,7 +60,10 @@ export class Cursor {
     if (this.holds(length)) return
     const { tail, size } = this.#file
     const blockEnd = this.#from + this.#block.length
-    if (this.#at < this.#from || this.#at > blockEnd + smallGap) this.#next = firstBlock
+    if (this.#at < this.#from || this.#at > blockEnd + afterJump) {
+      this.#jumps += 1
+      this.#next = this.#jumps > manyJumps && size - this.#at <= shortRest ? longestBlock : afterJump
+    }
     const lastPart = size - tail.length
     if (this.#at >= lastPart) {
       this.#block = tail

@@ -61,15 +61,19 @@ const arrayType = 9
 
 /** No model has more dimensions (GGML_MAX_DIMS is 4). */
 const mostDimensions = 8
+/** The largest models have some thousands; more are not followed, below a second's work. */
+const mostTensors = 500_000
 /** Readers refuse arrays in arrays; writers nest one or two. */
 const deepest = 64
 const usualAlignment = 32
 const alignmentKey = 'general.alignment'
 
-const skipString = async (cursor: Cursor): Promise<void> => {
-  if (!cursor.holds(8)) await cursor.buffer(8)
-  const length = u64le(cursor.take(8), 0)
-  cursor.goTo(cursor.at + length)
+const skipStrings = async (cursor: Cursor, count: number): Promise<void> => {
+  for (let nth = 0; nth < count; nth += 1) {
+    if (!cursor.holds(8)) await cursor.buffer(8)
+    const length = u64le(cursor.take(8), 0)
+    cursor.goTo(cursor.at + length)
+  }
 }
 
 /** Arrays of arrays are legal, and followed without recursion. */
@@ -81,17 +85,16 @@ const skipValue = async (cursor: Cursor, type: number): Promise<void> => {
       continue
     }
     const width = scalars[top.type]
-    if (width !== undefined) {
-      cursor.goTo(cursor.at + top.left * width)
-      open.pop()
-      continue
-    }
-    top.left -= 1
-    if (top.type === stringType) await skipString(cursor)
-    else if (top.type === arrayType && open.length < deepest) {
+    if (top.type === arrayType && open.length < deepest) {
+      top.left -= 1
       if (!cursor.holds(12)) await cursor.buffer(12)
       open.push({ type: u32le(cursor.take(4), 0), left: u64le(cursor.take(8), 0) })
-    } else throw new SyntaxError(`metadata of the type ${top.type}`)
+      continue
+    }
+    if (top.type === stringType) await skipStrings(cursor, top.left)
+    else if (width !== undefined) cursor.goTo(cursor.at + top.left * width)
+    else throw new SyntaxError(`metadata of the type ${top.type}`)
+    open.pop()
   }
 }
 
@@ -104,6 +107,7 @@ const judge = async (file: Peek): Promise<Verdict> => {
   const tensors = u64le(header, 8)
   const keys = u64le(header, 16)
 
+  if (tensors > mostTensors) return unknown(`it tells of ${tensors} tensors, more than are followed`)
   const cursor = new Cursor(file, header.length)
   let alignment = usualAlignment
   for (let nth = 0; nth < keys; nth += 1) {
@@ -125,7 +129,7 @@ const judge = async (file: Peek): Promise<Verdict> => {
 
   let reach = 0
   for (let nth = 0; nth < tensors; nth += 1) {
-    await skipString(cursor)
+    await skipStrings(cursor, 1)
     if (!cursor.holds(4)) await cursor.buffer(4)
     const dimensions = u32le(cursor.take(4), 0)
     if (dimensions > mostDimensions) return unknown(`a tensor has ${dimensions} dimensions`)

@@ -1,6 +1,6 @@
 import { againstSize } from './against-size.ts'
-import { hasAt, u16le, u32le, u64le } from './bytes.ts'
-import { type Format, type Peek, unknown, type Verdict } from './format.ts'
+import { hasAt, isZero, u16le, u32le, u64le } from './bytes.ts'
+import { type Format, type Peek, suspect, unknown, type Verdict } from './format.ts'
 
 const mark = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
 /** The superblock stands at 0, or behind a user block, at 512 and its doublings ("HDF5 File Format Specification 3.0", II.A). */
@@ -38,7 +38,11 @@ const extensionBytes = 512
 
 const judge = async (file: Peek): Promise<Verdict> => {
   const start = await findSuperblock(file)
-  if (start === undefined) return unknown('the mark of HDF5 is at none of its places')
+  if (start === undefined) {
+    // A user block that was never written to, cut before what it stands in front of.
+    if (isZero(file.head)) return suspect('it begins with zeros alone, without the mark of HDF5 behind them')
+    return unknown('the mark of HDF5 is at none of its places')
+  }
   const version = (await file.exactly(start, 9))[8] ?? 0
   if (version > 3) return unknown(`its superblock is of version ${version}`)
   const old = version < 2

@@ -2,6 +2,7 @@ import { againstSize } from './against-size.ts'
 import { u16be, u32be } from './bytes.ts'
 import { Cursor } from './cursor.ts'
 import { type Format, type Peek, unknown, type Verdict } from './format.ts'
+import { json } from './json.ts'
 
 /** What follows a first byte: bytes to skip, or a count of values (https://github.com/msgpack/msgpack/blob/master/spec.md). */
 interface Layout {
@@ -32,8 +33,10 @@ const layouts: readonly (Layout | undefined)[] = [
 ]
 
 const emptyMap = 0x80
+const brace = 0x7b
 const isMap = (byte: number): boolean => byte >> 4 === 8 || byte === 0xde || byte === 0xdf
-const isArray = (byte: number): boolean => byte >> 4 === 9 || byte === 0xdc || byte === 0xdd
+/** Lists and maps, and everything that tells its own length but short texts, which any text would pass for. */
+const tellsLength = (byte: number): boolean => (byte >= 0x80 && byte < 0xa0) || (byte >= 0xc4 && byte < 0xe0)
 
 /** Steps over one value's own bytes, and gives how many values it holds. */
 const step = (cursor: Cursor): number => {
@@ -83,9 +86,11 @@ const beginsWithKey = (head: Uint8Array): boolean => {
 const judge = async (file: Peek, name: string): Promise<Verdict> => {
   const first = file.head[0] ?? 0
   if (file.size === 1 && first === emptyMap) return againstSize(file.size, 1, 'its empty map reaches to')
+  // spaCy's `cfg` is JSON.
+  if (first === brace) return json.judge(file, name)
   const own = name.toLowerCase().endsWith('.msgpack')
-  if (own ? !isMap(first) && !isArray(first) : !beginsWithKey(file.head)) {
-    return unknown('it does not begin as a map or list')
+  if (own ? !tellsLength(first) : !beginsWithKey(file.head)) {
+    return unknown('it does not begin with a value that tells its own length')
   }
   return againstSize(file.size, await walk(file), 'its values reach to')
 }

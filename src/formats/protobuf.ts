@@ -1,5 +1,5 @@
 import { Cursor } from './cursor.ts'
-import { CutShort, type Peek } from './format.ts'
+import { CutShort, OutOfReads, type Peek } from './format.ts'
 
 /** How a field's value is written (https://protobuf.dev/programming-guides/encoding/). Groups are of the past, and refused. */
 export const varint = 0
@@ -61,12 +61,15 @@ export const nextField = async (cursor: Cursor, end: number): Promise<Field | un
   return field
 }
 
+/** About a second's work; the largest vocabularies have a million pieces. */
+const mostFields = 2_000_000
+
 /** The kind of value of each field that a message may have, by its number; undefined for what it has not. */
 export type Known = (number: number) => number | undefined
 
 /**
- * All fields of a file that is one message, without a look inside. Undefined when a field is not among the known ones or
- * of another kind, so that the file may be something else. Throws CutShort and NoField.
+ * All fields of a file that is one message, without a look inside; `something else` when one is not known, or of another
+ * kind. Throws CutShort and NoField.
  */
 export const fieldsOf = async (
   file: Peek,
@@ -74,13 +77,11 @@ export const fieldsOf = async (
   take: (field: Field) => void,
 ): Promise<'whole' | 'something else'> => {
   const cursor = new Cursor(file)
-  for (
-    let field = await nextField(cursor, file.size);
-    field !== undefined;
-    field = await nextField(cursor, file.size)
-  ) {
+  for (let seen = 0; seen < mostFields; seen += 1) {
+    const field = await nextField(cursor, file.size)
+    if (field === undefined) return 'whole'
     if (known(field.number) !== field.wire) return 'something else'
     take(field)
   }
-  return 'whole'
+  throw new OutOfReads('it has more fields than are followed')
 }

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { Trouble, unlessMissing } from '../errors.ts'
 import { checkedId, checkedName, isId, isModelId } from './ids.ts'
 import { below, localPath, schemeOf } from './location.ts'
-import type { Experiment, LoggedModel, Run, Settings, Target, TargetSpec, Tracking } from './types.ts'
+import type { Experiment, LoggedModel, ModelVersion, Run, Settings, Target, TargetSpec, Tracking } from './types.ts'
 
 const storeSchemes = ['s3', 'gs', 'wasb', 'wasbs', 'abfs', 'abfss', 'mlflow-artifacts', 'file', 'http', 'https']
 
@@ -113,7 +113,9 @@ const versionTargets = async function* (
   if (source?.kind === 'model') {
     const model = await tracking.model(source.modelId, signal).catch(unlessMissing)
     const sourceGone = `logged model ${source.modelId} is deleted or unknown`
-    yield model === undefined ? { ...uriTarget(uri, name), version, sourceGone } : { ...modelTarget(model), version }
+    yield model === undefined || model.deleted
+      ? { ...uriTarget(uri, name), version, sourceGone }
+      : { ...modelTarget(model), version }
   } else if (source?.kind === 'run') {
     const run = await tracking.run(source.runId, signal).catch(unlessMissing)
     if (run === undefined)
@@ -132,6 +134,34 @@ const versionTargets = async function* (
         todo: 'Name that version as the target',
       })
     yield { ...uriTarget(uri, name), version }
+  }
+}
+
+/** What a version was registered from, by its id: MLflow 3 names the logged model, MLflow 2 the run. */
+const originOf = ({ source, runId }: ModelVersion): { modelId: string } | { runId: string } | undefined => {
+  const modelId = /^models:\/+(m-[0-9a-f]{32})$/.exec(source)?.[1]
+  return modelId !== undefined ? { modelId } : runId === undefined ? undefined : { runId }
+}
+
+/** Every registered version whose run or logged model is deleted or unknown, as the target that its name means. */
+export const orphanedVersions = async function* (tracking: Tracking, signal?: AbortSignal): AsyncGenerator<Target> {
+  // Versions of one model, and models of one run, are many: each origin is asked for once.
+  const there = new Map<string, boolean>()
+  const isThere = async (origin: { modelId: string } | { runId: string }): Promise<boolean> => {
+    const key = JSON.stringify(origin)
+    const known = there.get(key)
+    if (known !== undefined) return known
+    let found: boolean
+    if ('modelId' in origin) {
+      const model = await tracking.model(origin.modelId, signal).catch(unlessMissing)
+      found = model !== undefined && model.deleted !== true
+    } else found = (await tracking.run(origin.runId, signal).catch(unlessMissing))?.lifecycle === 'active'
+    there.set(key, found)
+    return found
+  }
+  for await (const version of tracking.versions(signal)) {
+    const origin = originOf(version)
+    if (origin !== undefined && !(await isThere(origin))) yield* versionTargets(tracking, version, signal)
   }
 }
 

@@ -1,6 +1,7 @@
 /** Every need that a check can ask for: name, cost, scope and figures. How each is opened stands in the other files of this folder. */
 import type { Gap, RouteKind } from '../check.ts'
 import { need } from '../check.ts'
+import type { FolderFinding } from '../formats/folders.ts'
 import type { HostMemory, ProcessLimits, Room, TempFolder } from '../host/types.ts'
 import type { ModelBundle } from '../mlflow/bundle.ts'
 import type { Client } from '../mlflow/client.ts'
@@ -274,8 +275,8 @@ export const registry = need<Registry>()({ name: 'registry', touches: 'reads', s
 export interface Registrations {
   readonly versions: readonly {
     readonly version: ModelVersion
-    /** Below the target's root, where the version says so: empty for the root itself. */
-    readonly path?: string
+    /** Whether anything is stored where it points; undefined where that cannot be told. */
+    readonly stored?: boolean
     /** Why its source is not there. */
     readonly gone?: string
   }[]
@@ -403,6 +404,13 @@ export const formatNames = need<(path: string) => { readonly title: string; read
   name: 'formatNames',
   touches: 'nothing',
   scope: 'run',
+  facts: {},
+})
+/** What a listing alone shows of files that belong together: shards by their numbers, the pieces of formats that are folders. */
+export const folderParts = need<readonly FolderFinding[]>()({
+  name: 'folderParts',
+  touches: 'reads',
+  scope: 'target',
   facts: {},
 })
 /** What the format verifiers said of the stored files. */

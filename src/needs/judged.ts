@@ -10,6 +10,7 @@ import { bytes, count } from '../words.ts'
 import {
   type Depth,
   depth,
+  folderParts,
   formatNames,
   listing,
   localTree,
@@ -125,20 +126,29 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
   }
 })
 
-/** Of what files in one section of a listing refer to, that which another section holds is left out. */
-const notElsewhere = async (
-  refers: Structures['refers'],
+/** Of what one section of a listing seems to lack, that which another section holds is left out. */
+const notElsewhere = async <T extends { readonly path: string }>(
+  lacking: readonly T[],
   files: ReadonlyMap<string, StoredFile>,
   from: Store,
   signal: AbortSignal,
-): Promise<Structures['refers']> => {
+): Promise<readonly T[]> => {
   const isThere = async (path: string): Promise<boolean> => {
-    if (unsafeBecause(path) !== undefined) return false
-    if ((await from.stat(path, signal)) !== undefined) return true
-    for await (const _ of from.list({ prefix: path, signal })) return true
+    const plain = path.replace(/\/$/, '')
+    if (unsafeBecause(plain) !== undefined) return false
+    if ((await from.stat(plain, signal)) !== undefined) return true
+    for await (const _ of from.list({ prefix: plain, signal })) return true
     return false
   }
-  const left: Structures['refers'][number][] = []
-  for (const each of refers) if (files.has(each.path) || !(await isThere(each.path))) left.push(each)
+  const left: T[] = []
+  for (const each of lacking) if (files.has(each.path) || !(await isThere(each.path))) left.push(each)
   return left
 }
+
+export const folderPartsOpener = opener(folderParts, async ({ open, signal }: Opening<Needed>) => {
+  const { files, partial } = await open(listing)
+  const { folderFindings } = await import('../formats/folders.ts')
+  const found = folderFindings(files)
+  if (!partial || found.length === 0) return { value: found }
+  return { value: await notElsewhere(found, files, await open(store), signal) }
+})

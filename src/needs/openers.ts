@@ -16,7 +16,7 @@ import { bucketSettingsOpener, checksumTriesOpener, deleteRightOpener, readRight
 import { leftoversOpener } from './canaries.ts'
 import { contentsOpener, manifestOpener } from './compared.ts'
 import * as needs from './declarations.ts'
-import { formatNamesOpener, structuresOpener } from './judged.ts'
+import { folderPartsOpener, formatNamesOpener, structuresOpener } from './judged.ts'
 import type { Needed } from './needed.ts'
 import type { Opener } from './opener.ts'
 import { opener } from './opener.ts'
@@ -141,6 +141,7 @@ export const openers: readonly Opener<Needed>[] = [
   localTreeOpener,
   manifestOpener,
   formatNamesOpener,
+  folderPartsOpener,
   structuresOpener,
   contentsOpener,
   unfinishedUploadsOpener,

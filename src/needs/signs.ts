@@ -1,14 +1,23 @@
 /** When a run last showed life: MLflow has no heartbeat, so everything that carries a time is looked at. */
 
 import { Trouble } from '../errors.ts'
-import type { LoggedModel } from '../mlflow/types.ts'
+import type { LoggedModel, Run } from '../mlflow/types.ts'
 import { lastSign, timesOf } from '../stores/age.ts'
 import { openStore } from '../stores/index.ts'
 import type { Store } from '../stores/store.ts'
 import { count } from '../words.ts'
-import { listing, orphanAge, runSigns, settings, tracking, unfinishedUploads } from './declarations.ts'
+import {
+  listing,
+  orphanAge,
+  type RunSigns,
+  runSigns,
+  settings,
+  store,
+  tracking,
+  unfinishedUploads,
+} from './declarations.ts'
 import type { Needed } from './needed.ts'
-import { type Opening, opener } from './opener.ts'
+import { type Opened, type Opening, opener } from './opener.ts'
 import { wholeRun } from './states.ts'
 
 /** Objects of one model that are looked at; with more, the model counts as undated. */
@@ -26,8 +35,27 @@ class Signs {
   }
 }
 
-export const runSignsOpener = opener(runSigns, async ({ context, open, signal }: Opening<Needed>) => {
-  const run = await wholeRun(open)
+/** A long list comes in sections, and what is unfinished with the first of them: the run is judged once, by all of it. */
+const judged = new WeakMap<Run, Opened<RunSigns>>()
+
+/** Reads the times of a list that comes in sections as a whole. */
+const seeAll = async (from: Store, signs: Signs, signal: AbortSignal): Promise<void> => {
+  signs.undated.delete('stored file')
+  for await (const { modified } of from.list({ signal })) signs.see(modified, 'stored file')
+}
+
+export const runSignsOpener = opener(runSigns, async (opening: Opening<Needed>) => {
+  const run = await wholeRun(opening.open)
+  if (run.status !== 'RUNNING' || run.lifecycle === 'deleted')
+    return { value: { runId: run.runId, status: run.status } }
+  const { partial } = await opening.open(listing)
+  const known = partial ? judged.get(run) : undefined
+  const value = known ?? (await signsOf(run, opening))
+  if (partial) judged.set(run, value)
+  return value
+})
+
+const signsOf = async (run: Run, { context, open, signal }: Opening<Needed>): Promise<Opened<RunSigns>> => {
   const { runId, status } = run
   const signs = new Signs()
   const value = () => {
@@ -41,7 +69,6 @@ export const runSignsOpener = opener(runSigns, async ({ context, open, signal }:
       },
     }
   }
-  if (status !== 'RUNNING' || run.lifecycle === 'deleted') return value()
   const oldest = Date.now() - (await open(orphanAge))
   /** One young sign is enough, and the costlier ones need not be looked for. */
   const lives = () => signs.newest !== undefined && signs.newest > oldest
@@ -51,7 +78,9 @@ export const runSignsOpener = opener(runSigns, async ({ context, open, signal }:
   const { lastMetricAt } = await tracked.record(run, signal)
   if (lastMetricAt !== undefined) signs.see(lastMetricAt, 'metric')
   if (lives()) return value()
-  for (const { modified } of (await open(listing)).files.values()) signs.see(modified, 'stored file')
+  const { files, partial } = await open(listing)
+  for (const { modified } of files.values()) signs.see(modified, 'stored file')
+  if (partial && !lives()) await seeAll(await open(store), signs, signal)
   const { uploads, gaps } = await open(unfinishedUploads)
   if (gaps.some(({ unexpected }) => unexpected)) signs.see(undefined, 'refused list of unfinished uploads')
   for (const upload of uploads) signs.see(upload.lastSign, 'unfinished upload')
@@ -87,7 +116,7 @@ export const runSignsOpener = opener(runSigns, async ({ context, open, signal }:
       signs.see(undefined, 'PENDING model')
     }
   }
-})
+}
 
 const seeStore = async (from: Store, signs: Signs, signal: AbortSignal): Promise<void> => {
   let objects = 0

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { ifTrouble, NotApplicable, Trouble, unlessMissing } from '../errors.ts'
 import { schemeOf } from '../mlflow/location.ts'
-import type { Run } from '../mlflow/types.ts'
+import type { ModelVersion, Run } from '../mlflow/types.ts'
 import {
   artifactRoot,
   listing,
@@ -26,25 +26,27 @@ export const wholeRun = async (open: Opening<Needed>['open']): Promise<Run> => {
   throw new NotApplicable(`${name} is no whole run`)
 }
 
+/** Beyond so many it takes fewer requests to have all of a run's models listed. */
+const fewModels = 2
+
 export const outputsOpener = opener(outputs, async ({ open, signal }: Opening<Needed>) => {
   const run = await wholeRun(open)
   const tracked = await open(tracking)
   const { outputs: named } = await tracked.record(run, signal)
   const missing: string[] = []
-  if (named.length > 0) {
-    // Those that are there come in one answer.
-    const there = new Set<string>()
+  const there = new Set<string>()
+  if (named.length > fewModels) {
     for await (const { modelId } of tracked.models({ experimentId: run.experimentId, runId: run.runId }, signal)) {
       there.add(modelId)
     }
-    await each(
-      named.filter((id) => !there.has(id)),
-      async (id) => {
-        const model = await tracked.model(id, signal).catch(unlessMissing)
-        if (model === undefined || model.deleted) missing.push(id)
-      },
-    )
   }
+  await each(
+    named.filter((id) => !there.has(id)),
+    async (id) => {
+      const model = await tracked.model(id, signal).catch(unlessMissing)
+      if (model === undefined || model.deleted) missing.push(id)
+    },
+  )
   return { value: { named, missing: missing.sort() }, facts: { modelOutputs: named.length } }
 })
 
@@ -69,14 +71,24 @@ export const artifactRootOpener = opener(artifactRoot, async ({ open, signal }: 
     }
     const whole = at.run !== undefined && at.name === `runs:/${at.run.runId}` ? at.run : undefined
     const folders = whole === undefined ? [] : (await tracked.record(whole, signal)).modelFolders
-    const names = [...files.keys()]
-    const emptyModels = folders.filter((folder) => !names.some((name) => name.startsWith(`${folder}/`)))
+    const emptyModels: string[] = []
+    for (const folder of folders) if (!(await holds(open, folder, signal))) emptyModels.push(folder)
     return { value: { ...common, emptyModels } }
   } catch (error) {
     if (!(error instanceof Trouble) || error.kind !== 'not-found') throw error
     return { value: { ...common, gone: error.why } }
   }
 })
+
+/** Whether anything is stored below a folder of the target. A long list comes in sections, which tell only what they hold. */
+const holds = async (open: Opening<Needed>['open'], folder: string, signal: AbortSignal): Promise<boolean> => {
+  const { files, partial } = await open(listing)
+  if (folder === '' && files.size > 0) return true
+  for (const path of files.keys()) if (path.startsWith(`${folder}/`)) return true
+  if (!partial) return false
+  for await (const _ of (await open(store)).list({ prefix: folder, signal })) return true
+  return false
+}
 
 export const registrationsOpener = opener(registrations, async ({ open, signal }: Opening<Needed>) => {
   const at = await open(target)
@@ -85,19 +97,34 @@ export const registrationsOpener = opener(registrations, async ({ open, signal }
     throw new NotApplicable(`${at.name} is no run, logged model or registered version`)
   }
   const versions: Registrations['versions'][number][] = []
+  const add = async (told: ModelVersion, path: string | undefined, gone?: string) => {
+    // Where the artifacts cannot be looked at, other checks say why.
+    const stored = path === undefined ? undefined : await holds(open, path, signal).catch(ifTrouble)
+    versions.push({
+      version: told,
+      ...(gone === undefined ? {} : { gone }),
+      ...(stored === undefined ? {} : { stored }),
+    })
+  }
   if (version !== undefined) {
     const gone = at.sourceGone ?? (await runGone(open, run, version.runId, signal))
-    versions.push({ version, path: '', ...(gone === undefined ? {} : { gone }) })
+    await add(version, '', gone)
   } else if (model !== undefined || at.name === `runs:/${run?.runId}`) {
     const source = model === undefined ? { runId: run?.runId ?? '' } : { modelId: model.modelId }
     const nothing = (await open(listing).catch(ifTrouble))?.files.size === 0
-    for (const one of await (await open(registry)).of(source, nothing, signal)) {
-      const path = model === undefined ? pathIn(one.source, run?.runId ?? '', artifactUri) : ''
-      versions.push({ version: one, ...(path === undefined ? {} : { path }) })
+    const found = await (await open(registry)).of(source, nothing, signal).catch(unlessNoRegistry)
+    for (const one of found) {
+      await add(one, model === undefined ? pathIn(one.source, run?.runId ?? '', artifactUri) : '')
     }
   }
   return { value: { versions }, facts: { versions: versions.length } }
 })
+
+/** A tracking server may keep no registry. */
+const unlessNoRegistry = (error: unknown): never => {
+  if (!(error instanceof Trouble) || !['unsupported', 'not-found'].includes(error.kind)) throw error
+  throw new NotApplicable(`the tracking store keeps no registered versions: ${error.why}`)
+}
 
 /** Where a version's source lies below the root of its run; undefined where it lies elsewhere, or nobody can tell. */
 const pathIn = (source: string, runId: string, root: string): string | undefined => {

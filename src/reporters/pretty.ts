@@ -196,7 +196,7 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
 
   const { active, gaps } = report.covered
   if (active.length > 0) {
-    say(paint.underline('In progress, left alone'))
+    say(paint.underline('Left alone'))
     for (const alive of active) say(`  ${marks.info} ${line(alive.at)}: ${line(alive.says)}`)
     say()
   }

@@ -51,7 +51,8 @@ const anyFile = async (
   let looks = 0
   for (let from = root; from !== ''; from = folderOf(from)) {
     const waiting = [from]
-    for (let folder = waiting.shift(); folder !== undefined && looks < mostFolders; folder = waiting.shift()) {
+    // Down, not across: the root may be that of an experiment with thousands of runs.
+    for (let folder = waiting.pop(); folder !== undefined && looks < mostFolders; folder = waiting.pop()) {
       looks += 1
       for (const entry of await list(folder)) {
         const path = join(folder, entry.name)

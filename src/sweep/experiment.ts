@@ -1,9 +1,15 @@
 /** One experiment at the price of one listing: cut into runs and models, each looked at with what was listed of it. */
 import type { Check } from '../check.ts'
 import { Trouble, type TroubleKind } from '../errors.ts'
-import { experimentTarget } from '../mlflow/target.ts'
+import { experimentTarget, orphanedVersions } from '../mlflow/target.ts'
 import type { Experiment } from '../mlflow/types.ts'
-import { type Strays, store as storeNeed, strays as straysNeed, unfinishedUploads } from '../needs/declarations.ts'
+import {
+  registrations,
+  type Strays,
+  store as storeNeed,
+  strays as straysNeed,
+  unfinishedUploads,
+} from '../needs/declarations.ts'
 import { ofTheStore, presetOf } from '../needs/preset.ts'
 import type { Preset } from '../run.ts'
 import { storeBelow } from '../stores/below.ts'
@@ -35,6 +41,22 @@ export const sweepAll = async (sweep: Sweep): Promise<void> => {
       if (!(error instanceof Trouble)) throw error
       untold(experimentTarget(experiment).name, error)
     }
+  }
+  try {
+    await sweepVersions(sweep)
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error
+    untold('registered versions', error)
+  }
+}
+
+/** Versions that belong to no run or model that was looked at, since theirs is gone. */
+const sweepVersions = async ({ session, tracking, signal, state, keep }: Sweep): Promise<void> => {
+  const only = (check: Check) => check.needs.some(({ name }) => name === registrations.name)
+  for await (const target of orphanedVersions(tracking, signal)) {
+    if (signal.aborted) return
+    if (state.has(target.name)) continue
+    await keep(await session.look(target, { only }), { breadth: 'broad' }, target.name)
   }
 }
 

@@ -2,7 +2,7 @@ import type { Store, StoredFile } from '../stores/store.ts'
 import { manifestPath } from '../transfer/manifest.ts'
 
 /** Files that a section holds at least, where nothing keeps it from ending: a few MiB of memory, and few enough ends to look at. */
-const usualSize = 10_000
+const usualSize = 2_000
 
 /**
  * Names of files that say what everything beside and below them should be, so that it must be seen together. An index of

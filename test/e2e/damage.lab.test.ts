@@ -169,7 +169,8 @@ describe.each(Object.keys(routes))('%s', (name) => {
         ['--run'],
       ),
     }
-  })
+    // Eighteen models and runs by the real client, which is slow on a machine with other things to do.
+  }, 900_000)
 
   test.each(models)('a model: $damage', async (recipe) => {
     const target = targets.models.get(recipe.damage) ?? ''

@@ -176,7 +176,8 @@ describe.each(Object.keys(deployments))('%s', (name) => {
     expect(found(damaged)).toEqual([`artifact/structure ${target}/images/07777.npy`])
     expect(damaged.exitCode).toBe(1)
     expect(damaged.covered.objects).toBe(many)
-  })
+    // One request for each file, through a server with one worker.
+  }, 900_000)
 
   test('a run without artifacts, one with nothing but a folder, and a deleted one', async () => {
     const of = await experiment()

@@ -51,7 +51,7 @@ const stored = async (path: string): Promise<void> => {
   expect(put.status).toBe(200)
 }
 const inDatabase = (sql: string): void => {
-  const db = new DatabaseSync(join(mlflow.dir, 'mlflow.db'))
+  const db = new DatabaseSync(join(mlflow.dir, 'mlflow.db'), { timeout: 10_000 })
   db.exec(sql)
   db.close()
 }
@@ -156,12 +156,12 @@ describe('registered versions', () => {
     const run = await begin(e, 0)
     const [model, gone] = [await logModel(e, run), await logModel(e, run)]
     await call('POST', 'registered-models/create', { name: 'r' })
-    const version = (source: string, run_id?: string) =>
-      call('POST', 'model-versions/create', { name: 'r', source, run_id })
-    await version(`models:/${model}`, run)
-    await version(`models:/${gone}`, run)
+    const version = (source: string, of: { model_id: string } | { run_id: string }) =>
+      call('POST', 'model-versions/create', { name: 'r', source, ...of })
+    await version(`models:/${model}`, { model_id: model })
+    await version(`models:/${gone}`, { model_id: gone })
     const nowhere = `mlflow-artifacts:/${e}/${run}/artifacts/nowhere`
-    await version(nowhere, run)
+    await version(nowhere, { run_id: run })
     await call('DELETE', `logged-models/${gone}`, {})
     const first = await scan('models:/r/1', 'models:/r/2', 'models:/r/3')
     const told = (report: Report) => findings(report, 'model/registration')
@@ -171,6 +171,9 @@ describe('registered versions', () => {
       { at: 'models:/r/3', says: expect.stringMatching(/nothing is stored there/) },
     ])
     expect(first.exitCode).toBe(1)
+    // A scan of everything comes upon the orphaned ones by itself.
+    const all = await examined(['scan', '--all'], { env })
+    expect(told(all).filter(({ at }) => at === 'models:/r/2')).toMatchObject([{ severity: 'error' }])
     // The same from the run and the model that they were registered from.
     expect(
       told(await scan(run))

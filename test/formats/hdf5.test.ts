@@ -19,6 +19,8 @@ for (const [name, from] of Object.entries(withMark)) {
       (n) => n % 7 === 0 || n > bytes.length - 9,
     )
     expect(unflagged(await cuts(bytes, 'model.bin', left))).toEqual([])
+    // Also where nothing but an empty user block is left.
+    expect(unflagged(await cuts(bytes, 'model.h5', [1, 40, 300, from]))).toEqual([])
   })
 }
 

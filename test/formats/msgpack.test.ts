@@ -65,7 +65,6 @@ const odd: Record<string, readonly [string, Buffer]> = {
   'a text': ['model', joined('tree of words\n')],
   'a pickle under the name of a spaCy model': ['cfg', joined('\x80\x00\x95 and more')],
   'a map whose key is no text': ['model', joined([0x82, 5, 5])],
-  JSON: ['cfg', joined('{"a": 1}')],
 }
 for (const [what, [name, bytes]] of Object.entries(odd)) {
   test(`unknown: ${what}`, async () => {
@@ -79,6 +78,18 @@ test('lists in lists, a million deep, and counts of four billion cost neither st
   expect(await judged(deep, 'a.msgpack')).toMatchObject({ judgement: 'complete' })
   expect(await judged(deep.subarray(0, -1), 'a.msgpack')).toMatchObject({ judgement: 'broken' })
   expect(await judged(joined([0xdd, 255, 255, 255, 255], 'abc'), 'a.msgpack')).toMatchObject({ judgement: 'broken' })
+})
+
+test('the settings of a pipe are JSON', async () => {
+  expect(await judged('{"a": 1}', 'cfg')).toMatchObject({ judgement: 'complete' })
+  expect(await judged('{"a": 1', 'cfg')).toMatchObject({ judgement: 'broken' })
+})
+
+test('many large values cost no more reads than a file may', async () => {
+  const value = joined([0xc6, 0, 3, 0, 0], new Uint8Array(3 * 2 ** 16).fill(1))
+  const bytes = joined([0xdc, 0, 100], ...new Array<Uint8Array>(100).fill(value))
+  expect(await judged(bytes, 'a.msgpack')).toMatchObject({ judgement: 'complete' })
+  expect(await judged(bytes.subarray(0, -1), 'a.msgpack')).toMatchObject({ judgement: 'broken' })
 })
 
 test('large values are not read', async () => {
