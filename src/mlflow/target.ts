@@ -36,6 +36,7 @@ const modelSpec = (rest: string): TargetSpec => {
   if (at > 0 && at < name.length - 1)
     return { kind: 'version', name: checkedName(name.slice(0, at)), version: name.slice(at) }
   if (at >= 0) throw usage('a models:/ target with @ needs a name before it and an alias after it')
+  if (!name.startsWith('m-')) throw usage('a registered model is looked at by its version or alias, and none is named')
   return { kind: 'model', modelId: checkedId('model id', name) }
 }
 

@@ -19,7 +19,10 @@ export const modelOf = (target: string, path: string, stored: ReadonlyMap<string
 export const restore = (target: string, path: string, stored: ReadonlyMap<string, unknown>, dir?: string): Remedy =>
   dir === undefined
     ? {
-        text: 'Point repair at a folder that holds the whole file, such as the one that the model was saved to; where there is none, log it again.',
+        text:
+          target.startsWith('models:/') || modelOf(target, path, stored) !== target
+            ? 'Point repair at a copy of the model’s folder, its MLmodel included, in which this file is whole; where there is none, log the model again.'
+            : 'Point repair at a folder that holds this file whole, at the same path; where there is none, log it again.',
         commands: [`mlflow-doctor repair ${shellWord(modelOf(target, path, stored))} --from DIR`],
       }
     : {
