@@ -30,6 +30,7 @@ import { json, jsonLines } from './json.ts'
 import { lightgbm } from './lightgbm.ts'
 import { lz4 } from './lz4.ts'
 import { lzma } from './lzma.ts'
+import { modelText } from './model-text.ts'
 import { msgpack } from './msgpack.ts'
 import { npy } from './npy.ts'
 import { ocdbt } from './ocdbt.ts'
@@ -89,6 +90,7 @@ export const formats: readonly Format[] = [
   lz4,
   tar,
   pickle,
+  modelText,
   lzma,
   zlib,
   crfsuite,
