@@ -71,6 +71,8 @@ export const hdf5: Format = {
   title: 'an HDF5 file',
   names: ['.h5', '.hdf5', '.h5ad', '.he5'],
   least: superblockBytes,
+  // A user block that nothing was written to; up to 1 MiB of zeros.
+  zerosFirst: true,
   recognises: (head) => inHead(head) !== undefined,
   judge,
 }

@@ -9,6 +9,8 @@ const mark = '\xfd7zXZ\x00'
 const mostStreams = 48
 const mostIndex = 8 * 1024 ** 2
 
+const paddingRead = 64 * 1024
+
 const padded = (bytes: number): number => Math.ceil(bytes / 4) * 4
 
 /** Sum of the blocks that an index lists (section 4); undefined where it is damaged. */
@@ -49,6 +51,17 @@ const lastFooter = (file: Peek): number | undefined => {
   return undefined
 }
 
+/** Where the zeros begin that may stand between streams, by whole words (section 2.2). */
+const beforePadding = async (file: Peek, end: number): Promise<number> => {
+  for (let at = end; at >= edge; ) {
+    const length = Math.min(paddingRead, at)
+    const last = (await file.read(at - length, length)).findLastIndex((byte) => byte !== 0)
+    if (last >= 0) return end - Math.floor((end - (at - length + last + 1)) / 4) * 4
+    at -= length
+  }
+  return end
+}
+
 const judge = async (file: Peek): Promise<Verdict> => {
   const end = lastFooter(file)
   if (end === undefined) return broken('its last 64 KiB hold no end of a stream')
@@ -77,7 +90,7 @@ const judge = async (file: Peek): Promise<Verdict> => {
         : complete('its index adds up to its size')
     }
     at = start
-    while (at >= 4 && isZero(await file.read(at - 4, 4))) at -= 4
+    at = await beforePadding(file, at)
   }
   return ended(`its last ${mostStreams} streams add up`)
 }
