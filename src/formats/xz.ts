@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { hasAt, isZero, u32le } from './bytes.ts'
+import { hasAt, u32le } from './bytes.ts'
 import { broken, complete, ended, type Format, type Peek, unknown, type Verdict } from './format.ts'
 
 /** "The .xz File Format" 1.2.1: sizes of header and footer (2.1.1, 2.1.2), and their marks. */
