@@ -83,6 +83,8 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
     say(`${marks.error} ${line(`${what}: ${why}. ${todo}.`)}`)
   }
 
+  // What one line says of many runs and models is no matter of this machine.
+  const shared = report.command === 'check' ? 'This machine, the server and the store' : 'Everything else'
   const groups = Map.groupBy(report.checks, (entry) => entry.target)
   const order = [...groups.keys()].sort((a, b) => Number(a !== undefined) - Number(b !== undefined))
   for (const target of order) {
@@ -98,7 +100,7 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
       say(`${marks.ok} ${line(target)}${paint.dim(` (${count(looked.length, 'check')} ok${size})`)}`)
       continue
     }
-    say(paint.underline(target === undefined ? 'This machine, the server and the store' : line(target)))
+    say(paint.underline(target === undefined ? shared : line(target)))
     const blocked: CheckReport[] = []
     for (const entry of entries) {
       if (entry.state === 'blocked') blocked.push(entry)
