@@ -213,7 +213,11 @@ const verdictOf = async (
     if (error instanceof OutOfReads || error instanceof ShortRead) return undefined
     throw error
   })
-  if (zeros !== undefined) return { ...first, ...zeros }
+  if (zeros !== undefined) {
+    const { from, ...said } = zeros
+    const legal = format?.beginsAt?.(peek, from).catch(() => false)
+    if ((await legal) !== true) return { ...first, ...said }
+  }
   const { prove: proving } = format ?? {}
   if (!prove || format === undefined || proving === undefined) return first
   const proved = await trying(format, () => proving.call(format, peek, name))

@@ -91,6 +91,8 @@ const storedCrc = async (file: Peek, at: number, length: number): Promise<number
 const flaw = async (file: Peek, end: ZipEnd, entry: ZipEntry): Promise<string | undefined> => {
   const at = await localOf(file, end, entry)
   if (at === undefined) return `no entry begins at byte ${entry.offset}, where its directory has one`
+  // `torch.serialization.set_crc32_options(False)` leaves the checksum out.
+  if (entry.crc === 0 && entry.method === stored && entry.packed > 0) return unproved
   if (entry.encrypted || (entry.method !== stored && entry.method !== deflated)) return unproved
   // Folders are marked as deflated by some writers, with nothing in them.
   if (entry.packed === 0 && entry.unpacked === 0) return entry.crc === 0 ? undefined : differs(entry)
