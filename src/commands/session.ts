@@ -2,10 +2,10 @@
 
 import { checks as allChecks } from '../../checks/index.ts'
 import { docsOf, unitsOf } from '../catalogue.ts'
-import type { Check, Facts, GapTopic, Limit, Need, Occasion, Touches } from '../check.ts'
+import type { Check, Facts, Gap, GapTopic, Limit, Need, Occasion, Touches } from '../check.ts'
 import { type Breadth, Fold, type Told } from '../fold.ts'
 import type { Target } from '../mlflow/types.ts'
-import { listing as listingNeed } from '../needs/declarations.ts'
+import { type Listing, listing as listingNeed } from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
 import { openers } from '../needs/openers.ts'
 import type { CheckReport, Covered, ReportedGap } from '../report.ts'
@@ -89,6 +89,17 @@ const notLookedAt = (required: readonly GapTopic[], checks: readonly CheckReport
     return looked ? [] : [{ at: `--require ${about}`, cannot: 'see', because, unexpected: false, about }]
   })
 
+/** Whichever checks ran, what their listing could not tell them is not known. */
+const unseenIn = (listed: Listing | undefined, target: string): Gap[] =>
+  (listed?.passedOver ?? []).map(({ path, because }) => ({
+    kind: 'gap',
+    at: path === '' ? target : `${target}/${path}`,
+    cannot: 'see',
+    because,
+    unexpected: true,
+    about: 'structure',
+  }))
+
 /** What every command lets openers know, whatever else it adds. */
 export const neededOf = (args: CommonOptions, context: CommandContext): Omit<Needed, 'orphanAgeMs'> => ({
   host: context.host,
@@ -154,6 +165,7 @@ export const openSession = (
       const inner = new Scope(byName, { context: needed, signal: context.signal }, scope, open)
       const asked = (which === 'all' ? eligible : chosen).filter((check) => isPerTarget(check) && only(check))
       const outcome = await runChecks(options(asked), inner, target?.name)
+      outcome.gaps.push(...unseenIn(await inner.opened(listingNeed), target?.name ?? ''))
       return {
         target,
         outcome,

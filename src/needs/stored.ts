@@ -49,7 +49,8 @@ export const listingOpener = opener(listing, async ({ context, open, signal, pro
   if (files.size === 0 && context.localDir === undefined && kind === 'uri' && version === undefined) {
     await requireSomething(opened, signal)
   }
-  const value: Listing = { files, bytes }
+  const passedOver = opened.passedOver?.() ?? []
+  const value: Listing = { files, bytes, ...(passedOver.length > 0 && { passedOver }) }
   return { value, facts: { objects: files.size, stored: bytes } }
 })
 
