@@ -77,7 +77,7 @@ export default defineCheck({
         ...(stored < expected ? { wants: [{ want: 'file', target: target.name, path, bytes: expected }] } : {}),
       }
     }
-    if (manifest?.malformed !== undefined) {
+    if (manifest?.malformed !== undefined && manifest.unread !== true) {
       yield {
         kind: 'finding',
         at: `${target.name}/.mlflow-doctor/manifest.json`,
@@ -114,7 +114,7 @@ export default defineCheck({
       }
     }
     const sized = modelFiles.filter(({ content }) => 'modelSize' in content && content.modelSize !== undefined)
-    if (sized.length === 0 && !localTree && !manifest && listing.files.size > 0) {
+    if (sized.length === 0 && !localTree && (!manifest || manifest.malformed !== undefined) && listing.files.size > 0) {
       yield {
         kind: 'gap',
         at: target.name,

@@ -5,7 +5,7 @@ import { docsOf, unitsOf } from '../catalogue.ts'
 import type { Check, Facts, Gap, GapTopic, Limit, Need, Occasion, Touches } from '../check.ts'
 import { type Breadth, Fold, type Told } from '../fold.ts'
 import type { Target } from '../mlflow/types.ts'
-import { type Listing, listing as listingNeed } from '../needs/declarations.ts'
+import { type Listing, listing as listingNeed, manifest as manifestNeed } from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
 import { openers } from '../needs/openers.ts'
 import type { CheckReport, Covered, ReportedGap } from '../report.ts'
@@ -20,6 +20,7 @@ import {
   touchesOf,
 } from '../run.ts'
 import { longestTimerMs } from '../timers.ts'
+import { type Manifest, manifestPath } from '../transfer/manifest.ts'
 import type { CommandContext, CommonOptions } from './command.ts'
 import { usualTimeout } from './common-options.ts'
 import { select, severityOverrides } from './selection.ts'
@@ -89,9 +90,10 @@ const notLookedAt = (required: readonly GapTopic[], checks: readonly CheckReport
     return looked ? [] : [{ at: `--require ${about}`, cannot: 'see', because, unexpected: false, about }]
   })
 
-/** Whichever checks ran, what their listing could not tell them is not known. */
-const unseenIn = (listed: Listing | undefined, target: string): Gap[] =>
-  (listed?.passedOver ?? []).map(({ path, because }) => ({
+/** What was opened without all that it should tell: whichever checks ran, and whatever they found, that is not known. */
+const unseenIn = (target: string, listed: Listing | undefined, known: Manifest | undefined): Gap[] => {
+  const unread = known?.unread && { path: manifestPath, because: `it could not be read: ${known.malformed}` }
+  return [...(listed?.passedOver ?? []), ...(unread ? [unread] : [])].map(({ path, because }) => ({
     kind: 'gap',
     at: path === '' ? target : `${target}/${path}`,
     cannot: 'see',
@@ -99,6 +101,7 @@ const unseenIn = (listed: Listing | undefined, target: string): Gap[] =>
     unexpected: true,
     about: 'structure',
   }))
+}
 
 /** What every command lets openers know, whatever else it adds. */
 export const neededOf = (args: CommonOptions, context: CommandContext): Omit<Needed, 'orphanAgeMs'> => ({
@@ -165,7 +168,8 @@ export const openSession = (
       const inner = new Scope(byName, { context: needed, signal: context.signal }, scope, open)
       const asked = (which === 'all' ? eligible : chosen).filter((check) => isPerTarget(check) && only(check))
       const outcome = await runChecks(options(asked), inner, target?.name)
-      outcome.gaps.push(...unseenIn(await inner.opened(listingNeed), target?.name ?? ''))
+      const [listed, known] = [await inner.opened(listingNeed), await inner.opened(manifestNeed)]
+      outcome.gaps.push(...unseenIn(target?.name ?? 'the planned destination', listed, known))
       return {
         target,
         outcome,

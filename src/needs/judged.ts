@@ -4,6 +4,7 @@ import { ifTrouble, NotApplicable } from '../errors.ts'
 import type { Reference } from '../formats/format.ts'
 import type { Judged } from '../formats/index.ts'
 import { unsafeBecause } from '../stores/path.ts'
+import { readExactly } from '../stores/read-exactly.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
 import { hasDigest, ownFolder } from '../transfer/manifest.ts'
 import { bytes, count } from '../words.ts'
@@ -105,7 +106,7 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
     if (unsafe !== undefined) return untold.add(path, `its name cannot be used: ${unsafe}`, true)
     const whole = isReadWhole(wanted, file)
     const read = async (at: number, length: number) => {
-      const got = await opened.read(path, at, length, signal)
+      const got = await readExactly(opened, path, at, length, signal)
       counts.bytes += got.length
       tell()
       return got

@@ -5,6 +5,7 @@ import { NotApplicable, Trouble } from '../errors.ts'
 import { parseModelFile } from '../mlflow/mlmodel.ts'
 import { openStore } from '../stores/index.ts'
 import { unsafeBecause } from '../stores/path.ts'
+import { readExactly } from '../stores/read-exactly.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
 import { openTree } from '../transfer/source.ts'
 import {
@@ -99,7 +100,7 @@ const readModelFile = async (
   if (size > largestModelFile)
     return { malformed: `it has ${size} bytes, and no MLmodel is larger than ${largestModelFile}` }
   if (size === 0) return { malformed: 'it is empty' }
-  const text = Buffer.from(await from.read(path, 0, size, signal)).toString('utf8')
+  const text = Buffer.from(await readExactly(from, path, 0, size, signal)).toString('utf8')
   try {
     return parseModelFile(text)
   } catch (error) {
