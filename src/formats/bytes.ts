@@ -28,3 +28,5 @@ export const hasAt = (bytes: Uint8Array, at: number, mark: string | readonly num
 }
 
 export const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
+/** No control bytes but those of lines, tabs and pages, as in any text of one byte a character or of UTF-8. */
+export const isText = (bytes: Uint8Array): boolean => bytes.every((byte) => byte >= 32 || (byte >= 9 && byte <= 13))

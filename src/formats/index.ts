@@ -2,7 +2,7 @@
 import { arrow } from './arrow.ts'
 import { arrowStream } from './arrow-stream.ts'
 import { blobWeights } from './blob-weights.ts'
-import { isZero } from './bytes.ts'
+import { isText, isZero } from './bytes.ts'
 import { bzip2 } from './bzip2.ts'
 import { catboost } from './catboost.ts'
 import { coreml } from './coreml.ts'
@@ -205,6 +205,8 @@ const verdictOf = async (
       ? unknown('neither its content nor its name tells a format with a rule')
       : await trying(format, () => format.judge(peek, name))
   if (first.judgement === 'broken') return first
+  // Tensors without a header (external data, shards of variables) end in zeros wherever a zeroed one is the last.
+  if (format === undefined && !isText(opening)) return first
   const zeros = await zeroTail(peek).catch((error: unknown) => {
     if (error instanceof OutOfReads || error instanceof ShortRead) return undefined
     throw error

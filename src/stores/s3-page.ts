@@ -134,9 +134,11 @@ class Cursor {
 
   /** Text of its own memory: a piece of the page's string would keep the whole page. */
   private decoded(from: number, to: number): string {
-    const value = this.body.toString(this.encoding, from, to)
-    if (value.charCodeAt(0) <= SPACE && value.trim() === '') throw new Unusual()
-    return value.includes('&') ? withoutEntities(value) : value
+    const sent = this.body.toString(this.encoding, from, to)
+    const value = sent.includes('&') ? withoutEntities(sent) : sent
+    // Whether white space alone is a value is a matter of opinion.
+    if (value !== '' && value.trim() === '') throw new Unusual()
+    return value
   }
 
   /** The text of the last leaf. */

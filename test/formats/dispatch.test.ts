@@ -118,3 +118,11 @@ test('zeros at the beginning are suspect unless the format may begin with them',
   expect(await look(unknowing)).toMatchObject({ judgement: 'suspect' })
   expect(await look({ ...unknowing, zerosFirst: true })).toMatchObject({ judgement: 'unknown' })
 })
+
+test('zeros after text are suspect whatever its format, and legal at the end of what may be bare tensors', async () => {
+  const text = new Uint8Array(200_000).fill(0x61, 0, 8192)
+  const tensors = noise(200_000).fill(0, 8192)
+  expect(await judged(text, 'a.csv')).toMatchObject({ judgement: 'suspect' })
+  expect(await judged(tensors, 'model.onnx.data')).toMatchObject({ judgement: 'unknown' })
+  expect(await judged(new Uint8Array(200_000), 'variables.data-00000-of-00001')).toMatchObject({ judgement: 'unknown' })
+})
