@@ -106,7 +106,7 @@ export default defineCheck({
         yield {
           kind: 'finding',
           at: `${target.name}/${folder}MLmodel`,
-          says: `${by} names "${path}", which ${why}; it is not followed`,
+          says: `${by} names "${path}", which is not followed: ${why}`,
           facts: {},
           remedy: { text: 'Log the model again, with paths inside its own folder.' },
         }

@@ -140,6 +140,7 @@ export const openSession = (
     signal: context.signal,
     timeoutMs,
     sinceProgress: occasion === 'scan',
+    tellsWants: occasion === 'scan',
     mayTouch,
     severity,
     docs: docsOf,

@@ -85,7 +85,11 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
     } else if (judgement === 'unknown')
       untold.add(path, format === undefined ? because : `${format.title}: ${because}`, false)
     else if (whole && judgement === 'complete') counts.proved += 1
-    for (const reference of (judged.refers ?? []).slice(0, mostReferences)) {
+    const all = judged.refers ?? []
+    if (all.length > mostReferences) {
+      untold.add(path, `it names ${all.length} files, of which the first ${mostReferences} were looked for`, false)
+    }
+    for (const reference of all.slice(0, mostReferences)) {
       const to = pathOf(path, reference)
       const unsafe = unsafeBecause(to)
       if (unsafe === undefined) refers.push({ ...reference, from: path, path: to })

@@ -276,3 +276,20 @@ test('a read that is cut short is no difference from the manifest', async () => 
   expect(told.different).toEqual([])
   expect(told.untold).toContainEqual(expect.objectContaining({ first: 'a.bin', unexpected: true }))
 })
+
+test('an index of which not every file is looked for says so', async () => {
+  const index = (shards: number) =>
+    JSON.stringify({
+      weight_map: Object.fromEntries(Array.from({ length: shards }, (_, n) => [n, `${n}.safetensors`])),
+    })
+  await put('few.safetensors.index.json', index(10_000))
+  expect((await structures()).untold).toEqual([])
+  await put('many.safetensors.index.json', index(10_001))
+  expect((await structures()).untold).toEqual([
+    expect.objectContaining({ first: 'many.safetensors.index.json', because: expect.stringContaining('10001 files') }),
+  ])
+  await put('many.safetensors.index.json', `${index(1)}${' '.repeat(16 * 1024 ** 2)}`)
+  expect((await structures()).untold).toEqual([
+    expect.objectContaining({ first: 'many.safetensors.index.json', because: expect.stringContaining('not followed') }),
+  ])
+})
