@@ -18,6 +18,8 @@ export interface RunOptions<Context> {
   readonly timeoutMs: number
   /** They count from its last word of progress on, so that a long look is not cut short and a hang is. */
   readonly sinceProgress?: boolean
+  /** Tells of wants that could not be opened: a check that passes without one has not looked at all that its title says. */
+  readonly tellsWants?: boolean
   /** Checks that would touch more are skipped; wants that would are undefined. */
   readonly mayTouch: Touches
   readonly severity: ReadonlyMap<string, Severity>
@@ -46,6 +48,12 @@ export const exceeds = (touches: Touches, allowed: Touches) => touchOrder.indexO
 
 /** Milliseconds that removing one thing may take: after an interruption somebody waits for the end, else a server may still be storing it. */
 const closingMs = { interrupted: 10_000, usual: 60_000 }
+
+/**
+ * Findings of one check on one target that are kept, some 20 MB of them; a manifest can name a million files that are not
+ * there. One that is worse than all before it is always kept, since it may decide the exit code.
+ */
+const mostFindings = 20_000
 
 /** The need that first could not be opened, of each trouble. */
 const failedNeed = new WeakMap<Trouble, string>()
@@ -218,6 +226,8 @@ const runOne = async <Context>(
   const limits: Limit[] = []
   const gaps: Gap[] = []
   const active: Active[] = []
+  let worst = -1
+  let untold = 0
   const measured: Record<string, string | number | boolean> = {}
   const done = (state: CheckReport['state'], reason?: string, blockedBy?: string): CheckReport => {
     options.progress(check.id, target, undefined)
@@ -255,10 +265,18 @@ const runOne = async <Context>(
   const signal = AbortSignal.any([options.signal, time])
   try {
     const work = async () => {
-      const on = await openAll(scope, check, options.mayTouch, measured, progress)
+      const on = await openAll(scope, check, options.mayTouch, measured, progress, ({ name }, { kind, why }) => {
+        if (!options.tellsWants) return
+        const because = `${name} could not be looked at: ${why}`
+        gaps.push({ kind: 'gap', at: target ?? 'this run', cannot: 'see', because, unexpected: kind !== 'unsupported' })
+      })
       for await (const item of check.run({ ...on, signal, progress } as never)) {
         if (item.kind === 'finding') {
-          findings.push(reported(item, check, options))
+          const one = reported(item, check, options)
+          const weight = severities.indexOf(one.severity)
+          if (findings.length < mostFindings || weight > worst) findings.push(one)
+          else untold += 1
+          worst = Math.max(worst, weight)
           scope.stop(item.stops ?? [], check.id)
         } else if (item.kind === 'limit') limits.push(item)
         else if (item.kind === 'gap') gaps.push(item)
@@ -266,6 +284,10 @@ const runOne = async <Context>(
       }
     }
     await untilAborted(work(), signal)
+    if (untold > 0) {
+      const because = `${check.id} found ${untold} more like those that are listed`
+      gaps.push({ kind: 'gap', at: target ?? 'this run', cannot: 'see', because, unexpected: false })
+    }
     outcome.limits.push(...limits)
     outcome.gaps.push(...gaps)
     outcome.active.push(...active)
@@ -307,6 +329,7 @@ const openAll = async <Context>(
   mayTouch: Touches,
   measured: Record<string, string | number | boolean>,
   progress: (says: string) => void,
+  missed: (want: Need, why: Trouble) => void,
 ): Promise<Record<string, unknown>> => {
   const on: Record<string, unknown> = {}
   for (const need of check.needs) {
@@ -322,7 +345,8 @@ const openAll = async <Context>(
     try {
       on[want.name] = (await scope.open(want, progress)).value
     } catch (error) {
-      if (!(error instanceof NotApplicable || error instanceof Trouble)) throw error
+      if (error instanceof Trouble) missed(want, error)
+      else if (!(error instanceof NotApplicable)) throw error
     }
   }
   return on

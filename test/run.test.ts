@@ -125,6 +125,28 @@ test('a want that fails blocks nothing', async () => {
   expect(outcome.checks[0]?.state).toBe('ok')
 })
 
+test('a want that fails is told where checks must not pass without it', async () => {
+  const refused = new Trouble({ kind: 'denied', what: 'w', why: 'it is forbidden', todo: 't' })
+  const opens = opener<undefined, string, { size: 'bytes' }>(thing, () => Promise.reject(refused))
+  const { outcome } = await run([made(async function* () {}, { wants: [thing] })], [opens], { tellsWants: true })
+  expect(outcome.checks[0]?.state).toBe('ok')
+  expect(outcome.gaps).toEqual([
+    expect.objectContaining({ because: 'thing could not be looked at: it is forbidden', unexpected: true }),
+  ])
+})
+
+test('of very many findings a report keeps as many as it can hold, the worst among them, and says how many there were', async () => {
+  const endless = made(async function* () {
+    for (let n = 0; n < 20_010; n += 1) yield finding('info')
+    yield finding()
+    yield finding('info')
+  })
+  const { outcome } = await run([endless])
+  expect(outcome.checks[0]?.findings).toHaveLength(20_001)
+  expect(outcome.checks[0]?.findings.at(-1)?.severity).toBe('warning')
+  expect(outcome.gaps).toEqual([expect.objectContaining({ because: expect.stringContaining('11 more') })])
+})
+
 test('what was found before the trouble stays, and the look still counts as incomplete', async () => {
   const breaks = made(async function* () {
     yield finding()

@@ -72,7 +72,11 @@ export default defineCheck({
     }
     const { clause, facts } = standing(loggedModel, orphanAge)
     const folders = foldersOf(listing.files.keys())
-    const isStored = (path: string) => listing.files.has(path) || folders.has(path)
+    const { passedOver = [] } = listing
+    // What may lie behind something that was passed over is not known to be missing; that it was is told of every look.
+    const isUnseen = (path: string) => passedOver.some((at) => at.path === '' || `${path}/`.startsWith(`${at.path}/`))
+    const isFile = (path: string) => listing.files.has(path) || isUnseen(path)
+    const isStored = (path: string) => isFile(path) || folders.has(path)
     const said = new Set<string>()
     const missing = (path: string, says: string, severity: 'error' | 'warning') => {
       said.add(path)
@@ -87,7 +91,7 @@ export default defineCheck({
         wants: [{ want: 'file', target: target.name, path, ...(size === undefined ? {} : { bytes: size }) }],
       } as const
     }
-    if (target.kind === 'model' && !listing.files.has('MLmodel')) {
+    if (target.kind === 'model' && !isFile('MLmodel')) {
       yield missing('MLmodel', 'MLmodel is not stored, so MLflow cannot load anything from here', 'error')
     }
     for (const { folder, content } of modelFiles) {
@@ -106,7 +110,7 @@ export default defineCheck({
         yield {
           kind: 'finding',
           at: `${target.name}/${folder}MLmodel`,
-          says: `${by} names "${path}", which ${why}; it is not followed`,
+          says: `${by} names "${path}", which is not followed: ${why}`,
           facts: {},
           remedy: { text: 'Log the model again, with paths inside its own folder.' },
         }
@@ -126,17 +130,17 @@ export default defineCheck({
       yield missing(path, `${from} reads from it, but it is not stored`, 'error')
     }
     for (const { path, because, severity } of folderParts ?? []) {
-      if (said.has(path)) continue
+      if (said.has(path) || isUnseen(path)) continue
       const found = missing(path, because, severity)
       // Some are known by their beginning only, such as a stage of Spark ML, which no repair can be asked for.
       yield listing.files.has(path) || /[^/_]$/.test(path) ? found : { ...found, wants: [] }
     }
     for (const [path, { size }] of manifest?.files ?? []) {
-      if (said.has(path) || listing.files.has(path)) continue
+      if (said.has(path) || isFile(path)) continue
       yield missing(path, `the manifest of an earlier upload names it (${bytes(size)}), but it is not stored`, 'error')
     }
     for (const [path, { bytes: size }] of localTree?.files ?? []) {
-      if (said.has(path) || listing.files.has(path)) continue
+      if (said.has(path) || isFile(path)) continue
       yield missing(path, `${localTree?.dir} holds it (${bytes(size)}), the store does not`, 'error')
     }
   },

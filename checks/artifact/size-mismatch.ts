@@ -77,7 +77,7 @@ export default defineCheck({
         ...(stored < expected ? { wants: [{ want: 'file', target: target.name, path, bytes: expected }] } : {}),
       }
     }
-    if (manifest?.malformed !== undefined) {
+    if (manifest?.malformed !== undefined && manifest.unread !== true) {
       yield {
         kind: 'finding',
         at: `${target.name}/.mlflow-doctor/manifest.json`,
@@ -114,7 +114,7 @@ export default defineCheck({
       }
     }
     const sized = modelFiles.filter(({ content }) => 'modelSize' in content && content.modelSize !== undefined)
-    if (sized.length === 0 && !localTree && !manifest && listing.files.size > 0) {
+    if (sized.length === 0 && !localTree && (!manifest || manifest.malformed !== undefined) && listing.files.size > 0) {
       yield {
         kind: 'gap',
         at: target.name,
@@ -140,6 +140,11 @@ export default defineCheck({
       const expected = content.modelSize
       // More than was counted is legal: files may have been added to the folder afterwards.
       if (stored >= expected) continue
+      // The rest may lie where nobody could look, which is told of every look.
+      if (
+        listing.passedOver?.some(({ path }) => path.startsWith(folder) || folder.startsWith(`${path}/`) || path === '')
+      )
+        continue
       const all = content.refers.every(({ path }) => listing.files.has(`${folder}${path}`))
       const open = all ? (structures?.unproved ?? []).filter((path) => counted.has(path)) : []
       // Where all files are there that MLmodel names, and all but one are whole, that one is the short one.

@@ -2,10 +2,10 @@
 
 import { checks as allChecks } from '../../checks/index.ts'
 import { docsOf, unitsOf } from '../catalogue.ts'
-import type { Check, Facts, GapTopic, Limit, Need, Occasion, Touches } from '../check.ts'
+import type { Check, Facts, Gap, GapTopic, Limit, Need, Occasion, Touches } from '../check.ts'
 import { type Breadth, Fold, type Told } from '../fold.ts'
 import type { Target } from '../mlflow/types.ts'
-import { listing as listingNeed } from '../needs/declarations.ts'
+import { type Listing, listing as listingNeed, manifest as manifestNeed } from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
 import { openers } from '../needs/openers.ts'
 import type { CheckReport, Covered, ReportedGap } from '../report.ts'
@@ -20,6 +20,7 @@ import {
   touchesOf,
 } from '../run.ts'
 import { longestTimerMs } from '../timers.ts'
+import { type Manifest, manifestPath } from '../transfer/manifest.ts'
 import type { CommandContext, CommonOptions } from './command.ts'
 import { usualTimeout } from './common-options.ts'
 import { select, severityOverrides } from './selection.ts'
@@ -89,6 +90,19 @@ const notLookedAt = (required: readonly GapTopic[], checks: readonly CheckReport
     return looked ? [] : [{ at: `--require ${about}`, cannot: 'see', because, unexpected: false, about }]
   })
 
+/** What was opened without all that it should tell: whichever checks ran, and whatever they found, that is not known. */
+const unseenIn = (target: string, listed: Listing | undefined, known: Manifest | undefined): Gap[] => {
+  const unread = known?.unread && { path: manifestPath, because: `it could not be read: ${known.malformed}` }
+  return [...(listed?.passedOver ?? []), ...(unread ? [unread] : [])].map(({ path, because }) => ({
+    kind: 'gap',
+    at: path === '' ? target : `${target}/${path}`,
+    cannot: 'see',
+    because,
+    unexpected: true,
+    about: 'structure',
+  }))
+}
+
 /** What every command lets openers know, whatever else it adds. */
 export const neededOf = (args: CommonOptions, context: CommandContext): Omit<Needed, 'orphanAgeMs'> => ({
   host: context.host,
@@ -126,6 +140,7 @@ export const openSession = (
     signal: context.signal,
     timeoutMs,
     sinceProgress: occasion === 'scan',
+    tellsWants: occasion === 'scan',
     mayTouch,
     severity,
     docs: docsOf,
@@ -154,6 +169,8 @@ export const openSession = (
       const inner = new Scope(byName, { context: needed, signal: context.signal }, scope, open)
       const asked = (which === 'all' ? eligible : chosen).filter((check) => isPerTarget(check) && only(check))
       const outcome = await runChecks(options(asked), inner, target?.name)
+      const [listed, known] = [await inner.opened(listingNeed), await inner.opened(manifestNeed)]
+      outcome.gaps.push(...unseenIn(target?.name ?? 'the planned destination', listed, known))
       return {
         target,
         outcome,

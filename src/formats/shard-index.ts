@@ -1,4 +1,4 @@
-import { complete, type Format, type Reference, type Verdict } from './format.ts'
+import { complete, type Format, type Reference, unknown, type Verdict } from './format.ts'
 import { json } from './json.ts'
 
 /** Larger ones than any known are not parsed: an index of 100,000 tensors has 10 MB. */
@@ -22,7 +22,11 @@ export const shardIndex: Format = {
   names: ['.index.json'],
   async judge(file, name): Promise<Verdict> {
     const verdict = await json.judge(file, name)
-    if (verdict.judgement !== 'complete' || file.size > mostParsed) return verdict
+    const whole = verdict.judgement === 'complete' || verdict.judgement === 'ended'
+    if (whole && file.size > mostParsed) {
+      return unknown(`it has ${file.size} bytes, and one of more than ${mostParsed} is not followed`)
+    }
+    if (verdict.judgement !== 'complete') return verdict
     const bytes: Uint8Array[] = []
     const piece = 4 * 1024 ** 2
     for (let at = 0; at < file.size; at += piece) bytes.push(await file.exactly(at, Math.min(piece, file.size - at)))

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { ifTrouble, NotApplicable, Trouble } from '../errors.ts'
 import { unsafeBecause } from '../stores/path.ts'
+import { readExactly } from '../stores/read-exactly.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
 import { openSource } from '../transfer/identity.ts'
 import {
@@ -34,9 +35,18 @@ export const manifestOpener = opener(manifest, async ({ open, signal }: Opening<
 
 const readManifest = async (from: Store, size: number, signal: AbortSignal): Promise<Manifest> => {
   const useless = (malformed: string): Manifest => ({ writtenAt: 0, files: new Map(), malformed })
+  const unread = (why: string): Manifest => ({ ...useless(why), unread: true })
   if (size > largestManifest) return useless(`it has ${size} bytes, and no manifest is larger than ${largestManifest}`)
+  let text: string
   try {
-    return parseManifest(Buffer.from(await from.read(manifestPath, 0, size, signal)).toString('utf8'))
+    text = Buffer.from(await readExactly(from, manifestPath, 0, size, signal)).toString('utf8')
+  } catch (error) {
+    // What only wants the manifest would pass without it.
+    if (error instanceof Trouble) return unread(error.why)
+    throw error
+  }
+  try {
+    return parseManifest(text)
   } catch (error) {
     if (error instanceof Trouble && error.kind === 'unexpected-answer') return useless(error.why)
     throw error
@@ -54,7 +64,7 @@ const compareWithManifest = async (
   const hash = expected.sha256 === undefined ? undefined : createHash('sha256')
   let crc = 0
   for (let at = 0; at < size; at += pieceBytes) {
-    const piece = await from.read(path, at, Math.min(pieceBytes, size - at), signal)
+    const piece = await readExactly(from, path, at, Math.min(pieceBytes, size - at), signal)
     if (hash === undefined) crc = crc32(piece, crc)
     else hash.update(piece)
     alive()
@@ -80,6 +90,9 @@ const compareByProof = async (
   return { is: 'different', why: 'the CRC32 that the store keeps is not the one in the manifest' }
 }
 
+/** A read that is cut short is no difference. */
+const exact = (from: Store): Store => ({ ...from, read: (...of) => readExactly(from, ...of) })
+
 const compareWithFile = async (
   from: Store,
   { path, size }: StoredFile,
@@ -96,7 +109,7 @@ const compareWithFile = async (
       proof === undefined
         ? { is: 'unknown', why: 'the store keeps no checksum of it' }
         : await compareWithLocal(source, proof, signal)
-    return verdict.is === 'unknown' && whole ? await compareByReading(from, path, source, size, signal) : verdict
+    return verdict.is === 'unknown' && whole ? await compareByReading(exact(from), path, source, size, signal) : verdict
   } finally {
     await source.close()
   }

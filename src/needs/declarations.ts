@@ -15,7 +15,7 @@ import type { MultipartCanary } from '../probes/multipart-canary.ts'
 import type { ProxyPlan } from '../probes/proxies.ts'
 import type { BodyLimit, Paced, Reach, Transfer } from '../probes/types.ts'
 import type { BucketSettings, ChecksumTry, Right } from '../stores/bucket.ts'
-import type { SignedFor, Store, StoredFile } from '../stores/store.ts'
+import type { PassedOver, SignedFor, Store, StoredFile } from '../stores/store.ts'
 import type { Manifest } from '../transfer/manifest.ts'
 import type { Untold } from './side-by-side.ts'
 
@@ -46,6 +46,8 @@ export interface Listing {
   readonly bytes: number
   /** One section of many of a huge root, cut where no MLmodel and no manifest speaks of files on both sides. */
   readonly partial?: boolean
+  /** What was met and could not be listed: whether a file lies at or below one of these is not known. */
+  readonly passedOver?: readonly PassedOver[]
 }
 
 export interface PlannedUpload {

@@ -4,6 +4,7 @@ import { ifTrouble, NotApplicable } from '../errors.ts'
 import type { Reference } from '../formats/format.ts'
 import type { Judged } from '../formats/index.ts'
 import { unsafeBecause } from '../stores/path.ts'
+import { readExactly } from '../stores/read-exactly.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
 import { hasDigest, ownFolder } from '../transfer/manifest.ts'
 import { bytes, count } from '../words.ts'
@@ -84,7 +85,11 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
     } else if (judgement === 'unknown')
       untold.add(path, format === undefined ? because : `${format.title}: ${because}`, false)
     else if (whole && judgement === 'complete') counts.proved += 1
-    for (const reference of (judged.refers ?? []).slice(0, mostReferences)) {
+    const all = judged.refers ?? []
+    if (all.length > mostReferences) {
+      untold.add(path, `it names ${all.length} files, of which the first ${mostReferences} were looked for`, false)
+    }
+    for (const reference of all.slice(0, mostReferences)) {
       const to = pathOf(path, reference)
       const unsafe = unsafeBecause(to)
       if (unsafe === undefined) refers.push({ ...reference, from: path, path: to })
@@ -105,7 +110,7 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
     if (unsafe !== undefined) return untold.add(path, `its name cannot be used: ${unsafe}`, true)
     const whole = isReadWhole(wanted, file)
     const read = async (at: number, length: number) => {
-      const got = await opened.read(path, at, length, signal)
+      const got = await readExactly(opened, path, at, length, signal)
       counts.bytes += got.length
       tell()
       return got

@@ -31,7 +31,9 @@ export const presetOf = (
 ): Preset => {
   const preset = [open(store, { value: opened, facts: { storeUri: opened.uri, reached: opened.reached } })]
   if (listed) {
-    preset.push(open(listing, { value: listed, facts: { objects: listed.files.size, stored: listed.bytes } }))
+    const passedOver = opened.passedOver?.() ?? []
+    const value = { ...listed, ...(passedOver.length > 0 && { passedOver }) }
+    preset.push(open(listing, { value, facts: { objects: listed.files.size, stored: listed.bytes } }))
   }
   if (stray) {
     const strayObjects = stray.folders.reduce((sum, { objects }) => sum + objects, stray.more)

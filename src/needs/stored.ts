@@ -5,6 +5,7 @@ import { NotApplicable, Trouble } from '../errors.ts'
 import { parseModelFile } from '../mlflow/mlmodel.ts'
 import { openStore } from '../stores/index.ts'
 import { unsafeBecause } from '../stores/path.ts'
+import { readExactly } from '../stores/read-exactly.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
 import { openTree } from '../transfer/source.ts'
 import {
@@ -49,7 +50,8 @@ export const listingOpener = opener(listing, async ({ context, open, signal, pro
   if (files.size === 0 && context.localDir === undefined && kind === 'uri' && version === undefined) {
     await requireSomething(opened, signal)
   }
-  const value: Listing = { files, bytes }
+  const passedOver = opened.passedOver?.() ?? []
+  const value: Listing = { files, bytes, ...(passedOver.length > 0 && { passedOver }) }
   return { value, facts: { objects: files.size, stored: bytes } }
 })
 
@@ -107,7 +109,7 @@ const readModelFile = async (
   if (size > largestModelFile)
     return { malformed: `it has ${size} bytes, and no MLmodel is larger than ${largestModelFile}` }
   if (size === 0) return { malformed: 'it is empty' }
-  const text = Buffer.from(await from.read(path, 0, size, signal)).toString('utf8')
+  const text = Buffer.from(await readExactly(from, path, 0, size, signal)).toString('utf8')
   try {
     return parseModelFile(text)
   } catch (error) {

@@ -36,6 +36,14 @@ export const storeBelow = (whole: Store, folder: string, { unfinishedBelow }: Sh
       const from = join(root, safeFolder(prefix))
       for await (const file of whole.list({ prefix: from, ...(signal && { signal }) })) yield inside(file)
     },
+    ...(whole.passedOver && {
+      passedOver: () =>
+        whole.passedOver?.().flatMap(({ path, because }) => {
+          if (isBelow(path)) return [inside({ path, because })]
+          // The root of this part lies in it.
+          return `${root}/`.startsWith(`${path}/`) ? [{ path: '', because }] : []
+        }) ?? [],
+    }),
     stat: async (path, signal) => found(await whole.stat(inWhole(path), signal)),
     read: (path, offset, length, signal) => whole.read(inWhole(path), offset, length, signal),
     proof: (path, signal) => whole.proof(inWhole(path), signal),

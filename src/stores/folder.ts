@@ -2,6 +2,7 @@ import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, opendir, realpath, stat, unlink } from 'node:fs/promises'
 import nodePath, { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { Trouble } from '../errors.ts'
 import { folderTrouble, hasCode } from './folder-trouble.ts'
 import { createStaged, type FolderAccess, openStaged } from './folder-upload.ts'
 import { baseOf, folderOf, join, safeFolder, safePath } from './path.ts'
@@ -19,6 +20,12 @@ const limits: UploadLimits = {
 
 /** Without O_NONBLOCK the opening of a named pipe would wait for a writer for ever. */
 const forReading = constants.O_RDONLY | constants.O_NONBLOCK
+
+const isLink = 'it is a symbolic link to a folder, which is not followed; name the folder that it leads to'
+
+/** Node makes a replacement character of each byte that is no UTF-8, and then there is no file of that name. */
+const unreadable = (path: string): string | undefined =>
+  baseOf(path).includes('\ufffd') ? 'its name is not valid UTF-8, so it cannot be opened' : undefined
 
 const storedFile = (path: string, is: Stats): StoredFile => ({ path, size: is.size, modified: is.mtimeMs })
 
@@ -56,7 +63,7 @@ const makeRoot = async (root: string, made: string[]): Promise<void> => {
 /**
  * A folder as an artifact store, laid out as MLflow lays it out. A symbolic link to a file is listed and read as that file,
  * wherever it lies, since MLflow reads it so; nothing is ever written through a link, and links to folders are neither
- * listed nor followed. The root itself may be one. `dir` may not exist yet: an upload creates it.
+ * listed nor followed, which `passedOver` tells. The root itself may be one. `dir` may not exist yet: an upload creates it.
  */
 export const folderStore = async (dir: string, reached: string): Promise<Store> => {
   const root = await realpath(dir).catch((error: unknown) => {
@@ -65,6 +72,7 @@ export const folderStore = async (dir: string, reached: string): Promise<Store> 
   })
   const handles = new Set<FileHandle>()
   const proven = new Map<string, { readonly is: string; readonly crc32: number }>()
+  const passedOver = new Map<string, string>()
 
   const trying = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
     try {
@@ -78,6 +86,12 @@ export const folderStore = async (dir: string, reached: string): Promise<Store> 
   const missing = (error: unknown): undefined => {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined
     throw error
+  }
+
+  const rootless = (error: unknown): undefined => {
+    if (!hasCode(error, 'ENOTDIR')) return missing(error)
+    const why = 'it is a file, not a folder'
+    throw new Trouble({ kind: 'conflict', what: `cannot list ${root}`, why, todo: 'Name the folder that it lies in' })
   }
 
   /** The absolute path of a folder, once it and each folder on the way were seen to be real ones. With `made`, missing ones are made and noted there. */
@@ -113,9 +127,11 @@ export const folderStore = async (dir: string, reached: string): Promise<Store> 
   async function* walk(folder: string, deep: boolean, signal?: AbortSignal): AsyncIterable<[path: string, is: Stats]> {
     const waiting = [folder]
     for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+      // A file in place of the root is no empty folder; one in place of another folder came after it was listed.
+      const gone = at === '' ? rootless : missing
       const entries = await realFolder(at)
         .then((dir) => opendir(dir))
-        .catch(missing)
+        .catch(gone)
       if (entries === undefined) continue
       for await (const entry of entries) {
         signal?.throwIfAborted()
@@ -124,6 +140,9 @@ export const folderStore = async (dir: string, reached: string): Promise<Store> 
         const real = entry.isDirectory() || entry.isFile()
         const look = linked ? stat : real ? lstat : undefined
         const is = await look?.(`${root}/${path}`).catch(noFile)
+        const why =
+          linked && is?.isDirectory() === true ? isLink : is === undefined && real ? unreadable(path) : undefined
+        if (why !== undefined) passedOver.set(path, why)
         if (is?.isDirectory() === true && deep && !linked) waiting.push(path)
         if (is?.isFile() === true) yield [path, is]
       }
@@ -158,6 +177,8 @@ export const folderStore = async (dir: string, reached: string): Promise<Store> 
         if (!isStaged(baseOf(path))) yield storedFile(path, is)
       }
     },
+
+    passedOver: () => [...passedOver].map(([path, because]) => ({ path, because })),
 
     async stat(path) {
       const is = await trying(`cannot look at ${path}`, () => statFile(safePath(path)))

@@ -106,6 +106,14 @@ export interface ObjectProof {
   readonly etag?: string
 }
 
+/** What a listing met, and could not tell as files. */
+export interface PassedOver {
+  /** Empty for the root itself. */
+  readonly path: string
+  /** A clause without a full stop. */
+  readonly because: string
+}
+
 export interface Store {
   readonly kind: 'folder' | 's3' | 'proxied'
   /** The root's full address for people, without credentials or signatures. */
@@ -122,6 +130,8 @@ export interface Store {
    * whoever looks at folder after folder needs memory for one of them alone.
    */
   list(options?: { prefix?: string; signal?: AbortSignal }): AsyncIterable<StoredFile>
+  /** What `list` met so far and did not yield, since it may hold files that cannot be looked at; absent where there is no such thing. */
+  passedOver?(): readonly PassedOver[]
   stat(path: string, signal?: AbortSignal): Promise<StoredFile | undefined>
   /** `length` bytes from `offset`, fewer only at the end of the file. Throws `unsupported` where a range would fetch the whole object first. */
   read(path: string, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>

@@ -7,6 +7,8 @@ export interface Manifest {
   readonly files: ReadonlyMap<string, ManifestFile>
   /** Why what is stored under the manifest's name cannot be used; `files` is empty then. */
   readonly malformed?: string
+  /** It may be in order, and could not be read; `malformed` says why. */
+  readonly unread?: true
 }
 
 export interface ManifestFile {

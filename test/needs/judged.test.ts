@@ -13,7 +13,7 @@ import type { Needed } from '../../src/needs/needed.ts'
 import type { Opener } from '../../src/needs/opener.ts'
 import { folderStore } from '../../src/stores/folder.ts'
 import type { Store, StoredFile } from '../../src/stores/store.ts'
-import { manifestPath } from '../../src/transfer/manifest.ts'
+import { type Manifest, manifestPath } from '../../src/transfer/manifest.ts'
 import { noise } from '../formats/counted.ts'
 
 let stored = ''
@@ -224,4 +224,72 @@ test('a sample reads the same share of the files each time', async () => {
   expect(first.equal).toBeGreaterThan(60)
   expect(first.equal).toBeLessThan(140)
   expect((await contents({ depth })).equal).toBe(first.equal)
+})
+
+/** As of a file that somebody writes to, or a line that breaks silently. */
+const shortOf =
+  (path: string) =>
+  (store: Store): Store => ({
+    ...store,
+    read: async (at, ...of) => {
+      const got = await store.read(at, ...of)
+      return at === path ? got.subarray(0, got.length - 1) : got
+    },
+  })
+
+test('a file that gives fewer bytes than were listed is told as not looked at, and the others are judged', async () => {
+  await put('a.npy', 'no such file')
+  await put('b.npy', 'no such file')
+  const told = await structures({ wrap: shortOf('a.npy') })
+  expect(told.untold).toEqual([expect.objectContaining({ first: 'a.npy', files: 1, unexpected: true })])
+  expect(told.doubtful.map(({ path }) => path)).toEqual(['b.npy'])
+})
+
+test('a manifest that gives fewer bytes than were listed, or is refused, is not taken for a damaged one', async () => {
+  await put(manifestPath, '{}')
+  const refused = (store: Store): Store => ({
+    ...store,
+    read: async () => {
+      throw new Trouble({ kind: 'denied', what: 'cannot read', why: 'it is forbidden', todo: 'Ask' })
+    },
+  })
+  expect(await openWith<Manifest>(manifestOpener, {})).not.toHaveProperty('unread')
+  expect(await openWith<Manifest>(manifestOpener, { wrap: shortOf(manifestPath) })).toMatchObject({ unread: true })
+  expect(await openWith<Manifest>(manifestOpener, { wrap: refused })).toMatchObject({
+    unread: true,
+    malformed: 'it is forbidden',
+  })
+})
+
+test('a read that is cut short is no difference from the manifest', async () => {
+  const bytes = noise(1000)
+  await put('a.bin', bytes)
+  await put(
+    manifestPath,
+    JSON.stringify({
+      version: 1,
+      writtenAt: '2026-01-01',
+      files: { 'a.bin': { size: 1000, crc32: crc32(bytes).toString(16).padStart(8, '0') } },
+    }),
+  )
+  const told = await contents({ depth: { kind: 'full' }, wrap: shortOf('a.bin') })
+  expect(told.different).toEqual([])
+  expect(told.untold).toContainEqual(expect.objectContaining({ first: 'a.bin', unexpected: true }))
+})
+
+test('an index of which not every file is looked for says so', async () => {
+  const index = (shards: number) =>
+    JSON.stringify({
+      weight_map: Object.fromEntries(Array.from({ length: shards }, (_, n) => [n, `${n}.safetensors`])),
+    })
+  await put('few.safetensors.index.json', index(10_000))
+  expect((await structures()).untold).toEqual([])
+  await put('many.safetensors.index.json', index(10_001))
+  expect((await structures()).untold).toEqual([
+    expect.objectContaining({ first: 'many.safetensors.index.json', because: expect.stringContaining('10001 files') }),
+  ])
+  await put('many.safetensors.index.json', `${index(1)}${' '.repeat(16 * 1024 ** 2)}`)
+  expect((await structures()).untold).toEqual([
+    expect.objectContaining({ first: 'many.safetensors.index.json', because: expect.stringContaining('not followed') }),
+  ])
 })

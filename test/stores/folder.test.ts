@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, posix, win32 } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { storeBelow } from '../../src/stores/below.ts'
 import { chainOf, folderStore } from '../../src/stores/folder.ts'
 import { namesIn, sendAll } from './sending.ts'
 
@@ -49,6 +50,21 @@ describe('symbolic links', () => {
     await expect(store.read('dangling', 0, 1)).rejects.toMatchObject({ kind: 'not-found' })
     await expect(store.read('folder/secret', 0, 6)).rejects.toMatchObject({ kind: 'denied' })
   })
+  test('to folders are told as passed over, whatever part of the store is looked at', async () => {
+    await mkdir(`${dir}/root/run`)
+    await symlink(`${dir}/outside`, `${dir}/root/run/artifacts`)
+    const store = await folderStore(`${dir}/root`, 'test')
+    expect(store.passedOver?.()).toEqual([])
+    await Array.fromAsync(store.list())
+    const because = expect.stringContaining('symbolic link')
+    expect(store.passedOver?.().toSorted((a, b) => (a.path < b.path ? -1 : 1))).toEqual([
+      { path: 'folder', because },
+      { path: 'run/artifacts', because },
+    ])
+    expect(storeBelow(store, 'run').passedOver?.()).toEqual([{ path: 'artifacts', because }])
+    expect(storeBelow(store, 'run/artifacts/data').passedOver?.()).toEqual([{ path: '', because }])
+    expect(storeBelow(store, 'ru').passedOver?.()).toEqual([])
+  })
   test('by the name of a leftover are none, and are not written to', async () => {
     const id = '.artifact.uploading.abc'
     await symlink(`${dir}/outside/secret`, `${dir}/root/${id}`)
@@ -83,6 +99,20 @@ test('a named pipe is not listed and does not hang a read', async () => {
   const store = await folderStore(dir, 'test')
   expect(await namesIn(store.list())).toEqual([])
   await expect(store.read('pipe', 0, 1)).rejects.toMatchObject({ kind: 'conflict' })
+})
+
+test('a file whose name is no UTF-8 is told as passed over', async () => {
+  await writeFile(Buffer.concat([Buffer.from(`${dir}/`), Buffer.from([0xff, 0xfe])]), 'x')
+  await writeFile(`${dir}/\ufffd`, 'this one has such a name')
+  const store = await folderStore(dir, 'test')
+  expect(await namesIn(store.list())).toEqual(['\ufffd'])
+  expect(store.passedOver?.()).toEqual([{ path: '\ufffd\ufffd', because: expect.stringContaining('UTF-8') }])
+})
+
+test('a file in place of the root is no empty folder', async () => {
+  await writeFile(`${dir}/file`, 'x')
+  const store = await folderStore(`${dir}/file`, 'test')
+  await expect(namesIn(store.list())).rejects.toMatchObject({ kind: 'conflict' })
 })
 
 test("MLflow's staged leftovers are unfinished uploads, not files", async () => {

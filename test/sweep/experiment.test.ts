@@ -1,3 +1,4 @@
+import { symlink } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { modelFile, type Place, place, scan } from './scan.ts'
 
@@ -39,6 +40,21 @@ describe('a sweep over an experiment', () => {
       expect.stringMatching(`artifact/missing-files at models:/m-${id(2)}/artifacts/data.bin: `),
       expect.stringMatching(`artifact/size-mismatch at models:/m-${id(2)}: 0 of 3 bytes`),
     ])
+  })
+
+  test('a model whose folder is a symbolic link is told as not looked at, and not as empty', async () => {
+    at.model(`m-${id(1)}`)
+    await at.put({ 'elsewhere/artifacts/MLmodel': modelFile(3), '1/models/x': '' })
+    await symlink(`${at.root}/elsewhere`, `${at.root}/1/models/m-${id(1)}`)
+    const { found, covered } = await scan(at, { experiment: '1' })
+    expect(found).toEqual([])
+    expect(covered.gaps).toContainEqual(
+      expect.objectContaining({
+        at: `models:/m-${id(1)}`,
+        unexpected: true,
+        because: expect.stringMatching('symbolic link'),
+      }),
+    )
   })
 
   test('a model of which nothing was ever stored lacks its MLmodel', async () => {
