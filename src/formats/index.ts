@@ -124,6 +124,8 @@ export interface Judged extends Verdict {
   /** Absent where neither content nor name tells. */
   readonly format?: Pick<Format, 'id' | 'title'>
   readonly spent: Counted
+  /** Of a file without a format: the zeros that it ends in, as a clause. Legal in tensors that another file reads from it. */
+  readonly zeros?: string
 }
 
 /** Bytes of zeros at the beginning from which a file is not what its name says: so many, or all of a smaller one. */
@@ -191,7 +193,7 @@ const verdictOf = async (
   recognised: boolean,
   name: string,
   prove: boolean,
-): Promise<Verdict> => {
+): Promise<Verdict & Pick<Judged, 'zeros'>> => {
   const opening = peek.head.subarray(0, zeroHead)
   if (
     format !== undefined &&
@@ -207,14 +209,14 @@ const verdictOf = async (
       ? unknown('neither its content nor its name tells a format with a rule')
       : await trying(format, () => format.judge(peek, name))
   if (first.judgement === 'broken') return first
-  // Tensors without a header (external data, shards of variables) end in zeros wherever a zeroed one is the last.
-  if (format === undefined && !isText(opening)) return first
   const zeros = await zeroTail(peek).catch((error: unknown) => {
     if (error instanceof OutOfReads || error instanceof ShortRead) return undefined
     throw error
   })
   if (zeros !== undefined) {
     const { from, ...said } = zeros
+    // Tensors without a header (external data, shards of variables) end in zeros wherever a zeroed one is the last.
+    if (format === undefined && !isText(opening)) return { ...first, zeros: said.because }
     const legal = format?.beginsAt?.(peek, from).catch(() => false)
     if ((await legal) !== true) return { ...first, ...said }
   }

@@ -66,11 +66,12 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
   const counts = { files: 0, reads: 0, bytes: 0, proved: 0 }
   const doubtful: Structures['doubtful'][number][] = []
   const refers: Structures['refers'][number][] = []
+  const zeroed: Structures['doubtful'][number][] = []
   const untold = tally()
   const unproved = new Set<string>()
   let many = false
   const note = ({ path, size }: StoredFile, judged: Judged, whole: boolean) => {
-    const { judgement, format, because, expected } = judged
+    const { judgement, format, because, expected, zeros } = judged
     counts.reads += judged.spent.reads
     if (judgement === 'complete') unproved.delete(path)
     if (judgement === 'broken' || judgement === 'suspect') {
@@ -85,6 +86,7 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
     } else if (judgement === 'unknown')
       untold.add(path, format === undefined ? because : `${format.title}: ${because}`, false)
     else if (whole && judgement === 'complete') counts.proved += 1
+    if (zeros !== undefined) zeroed.push({ path, size, judgement: 'suspect', because: zeros })
     const all = judged.refers ?? []
     if (all.length > mostReferences) {
       untold.add(path, `it names ${all.length} files, of which the first ${mostReferences} were looked for`, false)
@@ -117,6 +119,9 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
     }
     note(file, await judge({ size, read }, path, { prove: whole && !provedElsewhere(file) }), whole)
   })
+  // What no other file reads its tensors from has no reason to end in zeros; another section may hold the one that does.
+  const read = new Set(refers.map(({ path }) => path))
+  if (!partial) doubtful.push(...zeroed.filter(({ path }) => !read.has(path)))
   const byPath = (a: { readonly path: string }, b: { readonly path: string }) => (a.path < b.path ? -1 : 1)
   const value: Structures = {
     ...counts,

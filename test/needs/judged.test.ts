@@ -127,6 +127,17 @@ test('one file that may not be read does not stop the others', async () => {
   expect(lost.untold).toMatchObject([{ first: 'secret.json', unexpected: true }])
 })
 
+test('a tail of zeros in a file without a format is suspect, unless another file reads its tensors from it', async () => {
+  const bytes = noise(300_000).fill(0, 102_400)
+  await put('alone/w.raw', bytes)
+  await put('indexed/w.raw', bytes)
+  await put('indexed/model.safetensors.index.json', '{"weight_map": {"x": "w.raw"}}')
+  const found = await structures()
+  expect(found.doubtful).toMatchObject([
+    { path: 'alone/w.raw', judgement: 'suspect', because: expect.stringContaining('from byte 102400 on') },
+  ])
+})
+
 test('a store that has gone ends the look soon', async () => {
   for (let n = 0; n < 100; n += 1) await put(`${n}.json`, '{}')
   const reads: string[] = []
