@@ -3,7 +3,7 @@ import { beginsAsPickle, hasProtocol, judgeOldPickle, judgePickleAt } from './pi
 
 /** Names that other formats have as well, and that nothing but a pickle has which begins as one. */
 const shared = ['.pt', '.pth', '.ckpt']
-const names = ['.pkl', '.pickle', '.pck', '.cloudpickle', '.cpkl', '.dill', '.joblib', '.jl']
+const names = ['.pkl', '.pickle', '.pck', '.cloudpickle', '.cpkl', '.dill', '.joblib']
 
 /** What pickle, cloudpickle, dill, and joblib without compression write. */
 export const pickle: Format = {

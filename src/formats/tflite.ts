@@ -9,8 +9,8 @@ const pieceBytes = 64 * 1024
 const mostPieces = 24
 /** Objects that are followed, below a second's work: the largest models have some ten thousand. */
 const mostObjects = 200_000
-/** Of a vector of tables. */
-const mostMembers = 1_000_000
+/** Of all vectors of tables: those that lie in each other would be gone through again and again. */
+const mostMembers = 2 * mostObjects
 /** Weights lie in buffers, each with its table before it; the last ones by place tell where they end. */
 const lastBuffers = 3
 /** No table has so many fields. */
@@ -27,6 +27,7 @@ class Walk {
   readonly #file: Peek
   readonly #pieces = new Set<number>()
   readonly #seen = new Set<number>()
+  #members = 0
   #due: Due[] = []
 
   constructor(file: Peek) {
@@ -86,7 +87,8 @@ class Walk {
 
   async #tables(at: number, count: number, message: Message): Promise<void> {
     this.#use(at, 4 + 4 * count)
-    if (count > mostMembers) throw new RangeError(`${count} tables`)
+    this.#members += count
+    if (this.#members > mostMembers) throw new RangeError(`${this.#members} tables`)
     const offsets = await this.#bytes(at + 4, 4 * count)
     const places = Array.from({ length: count }, (_, nth) => at + 4 + 4 * nth + u32le(offsets, 4 * nth))
     places.sort((a, b) => a - b)

@@ -117,3 +117,7 @@ test('thousands of pickles in one file cost few reads, and a cut in the last is 
   expect(whole.spent.reads).toBeLessThan(6)
   expect(await judged(many.subarray(0, -1), 'log.pkl')).toMatchObject({ judgement: 'broken' })
 })
+
+test('Julia code under the ending that some give to what joblib writes is not judged', async () => {
+  expect((await judged('const A = 1\nconst B = 2\n', 'model.jl')).judgement).toBe('unknown')
+})

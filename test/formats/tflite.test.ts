@@ -83,3 +83,29 @@ test('another file under its name is unknown', async () => {
   expect(await judged(joined('PK\x05\x06nothing of a model'), 'm.tflite')).not.toMatchObject({ judgement: 'complete' })
   expect(await judged(joined('plain text that is long enough'), 'm.tflite')).toMatchObject({ judgement: 'unknown' })
 })
+
+test('lists of tables that lie in each other are not gone through again and again', async () => {
+  // A count, an offset and a list of no fields at once.
+  const word = 0x1_0004
+  const lists = 7
+  const [subgraphs, tables, region] = [128, 256, 512]
+  const bytes = Buffer.alloc(region + 5 * word + 92)
+  for (let at = region; at < bytes.length; at += 4) bytes.writeUInt32LE(word, at)
+  bytes.writeUInt32LE(64, 0)
+  bytes.write('TFL3', 4)
+  for (const [nth, value] of [10, 8, 0, 0, 4].entries()) bytes.writeUInt16LE(value, 16 + 2 * nth)
+  for (const [nth, value] of [6, 8, 4].entries()) bytes.writeUInt16LE(value, 32 + 2 * nth)
+  bytes.writeUInt32LE(64 - 16, 64)
+  bytes.writeUInt32LE(subgraphs - 68, 68)
+  bytes.writeUInt32LE(lists, subgraphs)
+  for (let nth = 0; nth < lists; nth += 1) {
+    const [entry, table] = [subgraphs + 4 + 4 * nth, tables + 8 * nth]
+    bytes.writeUInt32LE(table - entry, entry)
+    bytes.writeUInt32LE(table - 32, table)
+    bytes.writeUInt32LE(region + 4 * nth - (table + 4), table + 4)
+  }
+  expect(await judged(bytes, 'a.tflite')).toMatchObject({
+    judgement: 'unknown',
+    because: expect.stringContaining('458787 tables'),
+  })
+})
