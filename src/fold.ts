@@ -30,6 +30,10 @@ const sum = (one: Measured, other: Measured, units: Readonly<Record<string, Unit
   return total
 }
 
+/** What neither could tell. */
+const gapsOf = ({ gaps: one = 0 }: CheckReport, { gaps: other = 0 }: CheckReport) =>
+  one + other > 0 ? { gaps: one + other } : {}
+
 const keyOf = (...parts: readonly unknown[]): string => JSON.stringify(parts)
 
 /** How bad a state is, for results that are one in the end: what one section found is not undone by the next. */
@@ -106,6 +110,7 @@ export class Fold {
       ms: before.ms + check.ms,
       ...(before.measured && { measured: sum(before.measured, check.measured ?? {}, this.#units) }),
       targets: (before.targets ?? 1) + 1,
+      ...gapsOf(before, check),
     }
   }
 
@@ -120,6 +125,7 @@ export class Fold {
       ...worst,
       ms: before.ms + check.ms,
       ...(measured && { measured }),
+      ...gapsOf(before, check),
       findings: [...before.findings, ...check.findings],
     }
   }

@@ -30,6 +30,8 @@ export interface CheckReport {
   readonly target?: string
   /** How many targets had this result, where it stands for several of them and names none; `ms` and amounts in `measured` are sums. */
   readonly targets?: number
+  /** How many gaps it left in `covered`: what it could not see or prove is no pass. */
+  readonly gaps?: number
   readonly state: CheckState
   readonly ms: number
   /** Why it was skipped or blocked, or how it crashed. */

@@ -240,6 +240,7 @@ const runOne = async <Context>(
       ...(reason === undefined ? {} : { reason }),
       ...(blockedBy === undefined ? {} : { blockedBy }),
       ...(Object.keys(measured).length > 0 ? { measured } : {}),
+      ...(gaps.length > 0 && { gaps: gaps.length }),
       // A copy: a check that was stopped may still be running, and what it finds now comes too late.
       findings: [...findings],
     }

@@ -72,6 +72,7 @@ const checkOf = (check: Check): Schema =>
     {
       target: text,
       targets: amount,
+      gaps: amount,
       reason: text,
       blockedBy: text,
       measured: factsOf(Object.assign({}, ...check.needs.map((need) => need.facts))),

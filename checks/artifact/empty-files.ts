@@ -65,7 +65,7 @@ export default defineCheck({
           ...(noted === undefined ? (format?.least ? { expected: format.least } : {}) : { expected: noted }),
           ...facts,
         },
-        remedy: restore(target.name),
+        remedy: restore(target.name, path, listing.files),
         wants: [{ want: 'file', target: target.name, path, ...(noted === undefined ? {} : { bytes: noted }) }],
       }
     }

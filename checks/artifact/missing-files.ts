@@ -56,13 +56,17 @@ export default defineCheck({
       'Run `mlflow-doctor repair` with --from naming the folder that still holds the files, such as the temp folder of the killed training process.',
   },
   async *run({ target, listing, modelFiles, localTree, manifest, structures, folderParts, loggedModel, orphanAge }) {
-    if (target.kind === 'uri' && listing.files.size === 0 && (localTree?.files.size ?? 0) === 0) {
+    // A whole run may have no artifacts; a path in it that was typed and leads nowhere is most likely mistyped.
+    const inRun = target.kind === 'run' && /^runs:\/[^/]+\//.test(target.name)
+    if ((target.kind === 'uri' || inRun) && listing.files.size === 0 && (localTree?.files.size ?? 0) === 0) {
       yield {
         kind: 'gap',
         at: target.name,
         cannot: 'prove',
-        because: 'nothing is stored here and nothing says what should be',
-        unexpected: false,
+        because: inRun
+          ? 'nothing is stored at this path of the run, and the run has no logged model of this name'
+          : 'nothing is stored here and nothing says what should be',
+        unexpected: inRun && target.version === undefined,
         about: 'sizes',
       }
     }
@@ -83,7 +87,7 @@ export default defineCheck({
         says: `${says}${clause}`,
         severity,
         facts: { ...(size === undefined ? {} : { expected: size }), ...facts },
-        remedy: restore(target.name, localTree?.files.has(path) ? localTree.dir : undefined),
+        remedy: restore(target.name, path, listing.files, localTree?.files.has(path) ? localTree.dir : undefined),
         wants: [{ want: 'file', target: target.name, path, ...(size === undefined ? {} : { bytes: size }) }],
       } as const
     }

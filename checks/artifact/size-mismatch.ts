@@ -13,7 +13,7 @@ import {
 import { bytes, exactBytes, shellWord } from '../../src/words.ts'
 import { standing } from '../model/status.ts'
 import { isStaged } from './data/staged.ts'
-import { restore } from './remedies/restore.ts'
+import { modelOf, restore } from './remedies/restore.ts'
 
 /**
  * Written beside the model after MLflow has summed up the folder, hence not in `model_size_bytes` (measured with MLflow
@@ -98,7 +98,7 @@ export default defineCheck({
         says: `${exactBytes(stored)} are stored, the manifest of an earlier upload says ${exactBytes(expected)}${later ? '; it was written after the manifest' : ''}${clause}`,
         severity: later ? 'warning' : 'error',
         facts: { expected, stored, short: Math.max(0, expected - stored), ...facts },
-        remedy: restore(target.name),
+        remedy: restore(target.name, path, listing.files),
         wants: [{ want: 'file', target: target.name, path, bytes: expected }],
       }
     }
@@ -153,12 +153,14 @@ export default defineCheck({
       yield {
         kind: 'finding',
         at: `${target.name}${at === '' ? '' : '/'}${at}`,
-        says: `${stored} of ${expected} bytes are stored, ${bytes(expected - stored)} are missing${short === undefined ? '' : ', and every other file that counts is whole as its format tells'}${clause}`,
+        says: `${short === undefined ? '' : 'of the whole model, '}${stored} of ${expected} bytes are stored, ${bytes(expected - stored)} are missing${short === undefined ? '' : ', and every other file that counts is whole as its format tells, so this one is short'}${clause}`,
         facts: { expected, stored, short: expected - stored, ...facts },
         remedy: {
-          text: 'Compare with the folder that the model was saved to; repair puts back what is missing or short.',
+          text: 'Compare with the folder that the model was saved to; repair puts back what is missing or short. Where there is none, log the model again.',
           commands: [
-            `mlflow-doctor repair ${shellWord(target.name)} --from ${localTree ? shellWord(localTree.dir) : 'DIR'}`,
+            localTree
+              ? `mlflow-doctor repair ${shellWord(target.name)} --from ${shellWord(localTree.dir)}`
+              : `mlflow-doctor repair ${shellWord(modelOf(target.name, `${folder}MLmodel`, listing.files))} --from DIR`,
           ],
         },
       }

@@ -38,7 +38,7 @@ export default defineCheck({
           ...(expected === undefined || !Number.isSafeInteger(expected) ? {} : { expected }),
           ...facts,
         },
-        remedy: restore(target.name),
+        remedy: restore(target.name, path, listing.files),
         wants: [{ want: 'file', target: target.name, path }],
       }
     }
@@ -50,7 +50,7 @@ export default defineCheck({
         at: `${target.name}/${path}`,
         says: `${exactBytes(stored)} are stored, and ${from} reads it up to byte ${least}${clause}`,
         facts: { judgement: 'broken', stored, expected: least, ...facts },
-        remedy: restore(target.name),
+        remedy: restore(target.name, path, listing.files),
         wants: [{ want: 'file', target: target.name, path }],
       }
     }

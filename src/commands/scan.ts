@@ -26,6 +26,14 @@ interface Asked {
 
 /** What the words on the command line ask for. @throws Trouble `usage` when they ask for nothing */
 export const specsOf = ({ targets = [], experiment, all = false }: Asked, cwd: string): TargetSpec[] => {
+  if (all && experiment !== undefined) {
+    throw new Trouble({
+      kind: 'usage',
+      what: 'cannot use --experiment with --all',
+      why: 'every experiment is looked at anyway, and this one would be counted twice',
+      todo: 'Leave one of them out',
+    })
+  }
   const specs = targets.map((text) => parseTarget(text, cwd))
   if (experiment !== undefined) {
     specs.push({ kind: 'experiment', by: /^\d+$/.test(experiment) ? { id: experiment } : { name: experiment } })

@@ -50,6 +50,11 @@ export interface Format {
   /** Called for what was recognised by content, else by name. `name` is the last part of the path. Whatever it throws becomes `unknown`. */
   judge(file: Peek, name: string): Promise<Verdict>
   /**
+   * Whether something of the format's own begins at `from`, so that a whole file may hold nothing but zeros from there on: an
+   * array, padding, unused pages. Asked only about a tail of zeros, which is suspect otherwise. Whatever it throws means no.
+   */
+  beginsAt?(file: Peek, from: number): Promise<boolean>
+  /**
    * Reads the whole file once and verifies the checksums that lie in it; absent where the format has none. `complete` when all
    * that is read was proved, `broken` when a checksum differs.
    */

@@ -98,7 +98,8 @@ const skipValue = async (cursor: Cursor, type: number): Promise<void> => {
   }
 }
 
-const judge = async (file: Peek): Promise<Verdict> => {
+/** `places` gets where each tensor begins, in bytes from the file's start. */
+const judge = async (file: Peek, places: (all: readonly number[]) => void = () => undefined): Promise<Verdict> => {
   if (!hasAt(file.head, 0, 'GGUF')) return unknown('the mark of GGUF is not there')
   const header = await file.exactly(0, 24)
   const version = u32le(header, 4)
@@ -128,6 +129,7 @@ const judge = async (file: Peek): Promise<Verdict> => {
   if (alignment === 0 || alignment % 8 !== 0) return unknown(`it tells an alignment of ${alignment}, which none has`)
 
   let reach = 0
+  const offsets: number[] = []
   for (let nth = 0; nth < tensors; nth += 1) {
     await skipStrings(cursor, 1)
     if (!cursor.holds(4)) await cursor.buffer(4)
@@ -141,10 +143,12 @@ const judge = async (file: Peek): Promise<Verdict> => {
     const elements = shape.reduce((product, side) => product * side, 1)
     if (block === undefined) return unknown(`a tensor is of the type ${type}, whose size is not known`)
     if ((shape[0] ?? 1) % block[0] !== 0) return unknown('a tensor has a row that its type cannot hold')
+    offsets.push(offset)
     reach = Math.max(reach, offset + (elements / block[0]) * block[1])
   }
   if (tensors === 0) return againstSize(file.size, cursor.at, 'its metadata reaches to', alignment)
   const data = Math.ceil(cursor.at / alignment) * alignment
+  places(offsets.map((offset) => data + offset))
   return againstSize(file.size, data + reach, 'its tensors reach to', alignment - 1)
 }
 
@@ -155,5 +159,12 @@ export const gguf: Format = {
   names: ['.gguf'],
   least: 24,
   recognises: (head) => hasAt(head, 0, 'GGUF'),
-  judge,
+  judge: (file) => judge(file),
+  async beginsAt(file, from) {
+    let found = false
+    await judge(file, (all) => {
+      found = all.includes(from)
+    })
+    return found
+  },
 }

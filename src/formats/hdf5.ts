@@ -71,6 +71,14 @@ export const hdf5: Format = {
   title: 'an HDF5 file',
   names: ['.h5', '.hdf5', '.h5ad', '.he5'],
   least: superblockBytes,
+  // A user block that nothing was written to; up to 1 MiB of zeros.
+  zerosFirst: true,
+  // Arrays may be aligned to pages; where one lies is told in eight bytes, near the file's beginning where it holds few.
+  async beginsAt(file, from) {
+    const address = Buffer.alloc(8)
+    address.writeBigUInt64LE(BigInt(from - ((await findSuperblock(file)) ?? 0)))
+    return Buffer.from(file.head).includes(address)
+  },
   recognises: (head) => inHead(head) !== undefined,
   judge,
 }

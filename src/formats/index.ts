@@ -30,6 +30,7 @@ import { json, jsonLines } from './json.ts'
 import { lightgbm } from './lightgbm.ts'
 import { lz4 } from './lz4.ts'
 import { lzma } from './lzma.ts'
+import { modelText } from './model-text.ts'
 import { msgpack } from './msgpack.ts'
 import { npy } from './npy.ts'
 import { ocdbt } from './ocdbt.ts'
@@ -89,6 +90,7 @@ export const formats: readonly Format[] = [
   lz4,
   tar,
   pickle,
+  modelText,
   lzma,
   zlib,
   crfsuite,
@@ -211,7 +213,11 @@ const verdictOf = async (
     if (error instanceof OutOfReads || error instanceof ShortRead) return undefined
     throw error
   })
-  if (zeros !== undefined) return { ...first, ...zeros }
+  if (zeros !== undefined) {
+    const { from, ...said } = zeros
+    const legal = format?.beginsAt?.(peek, from).catch(() => false)
+    if ((await legal) !== true) return { ...first, ...said }
+  }
   const { prove: proving } = format ?? {}
   if (!prove || format === undefined || proving === undefined) return first
   const proved = await trying(format, () => proving.call(format, peek, name))

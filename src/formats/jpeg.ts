@@ -17,10 +17,14 @@ const inScans: ReadonlySet<number> = new Set([
   0x00, 0xff, 0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xc4, 0xcc, 0xda, 0xdb, 0xdc, 0xdd, 0xfe,
 ])
 
+/** Real pictures have some dozen segments, or some hundred where a colour profile is split. */
+const mostMarks = 100_000
+
 /** Hops over the segments to the first scan; its offset, or that of the end of an image without one. Thumbnails lie within segments. */
 const firstScan = async (file: Peek): Promise<number | undefined> => {
   const cursor = new Cursor(file)
-  for (let at = 2; ; ) {
+  for (let at = 2, marks = 0; ; marks += 1) {
+    if (marks === mostMarks) return undefined
     cursor.goTo(at)
     await cursor.buffer(4)
     const mark = cursor.take(2)

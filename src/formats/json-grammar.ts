@@ -176,7 +176,7 @@ export class JsonWalk {
   #finish(bytes: Uint8Array, from: number, to: number, at: number): void {
     this.#token = undefined
     if (!isNumber(bytes, from, to)) {
-      const word = Buffer.from(bytes.subarray(from, to)).toString('latin1')
+      const word = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1')
       if (!words.has(word)) {
         if (this.#depth === 0) {
           this.#stop('foreign', at)

@@ -60,18 +60,17 @@ const judge = async (file: Peek): Promise<Verdict> => {
   // Versions before 2.1 told no sizes.
   if (sizes === undefined)
     return end.includes(endOfTrees) ? ended('its trees have an end') : suspect('its trees have no end')
-  const trees = sizes
-    .split(' ')
-    .filter((size) => size !== '')
-    .map(Number)
-  if (!trees.every((size) => Number.isSafeInteger(size) && size >= 0))
-    return unknown('its sizes of trees are no numbers')
-  const at = header.length + trees.reduce((sum, size) => sum + size, 0)
+  let trees = 0
+  let at = header.length
+  for (const [size] of sizes.matchAll(/[^ ]+/g)) {
+    if (!/^\d{1,15}$/.test(size)) return unknown('its sizes of trees are no numbers')
+    trees += 1
+    at += Number(size)
+  }
   const needs = at + endOfTrees.length
-  if (needs > file.size)
-    return broken(`its ${count(trees.length, 'tree')} would reach to byte ${exactBytes(needs)}`, needs)
+  if (needs > file.size) return broken(`its ${count(trees, 'tree')} would reach to byte ${exactBytes(needs)}`, needs)
   if (!hasAt(await file.exactly(at, endOfTrees.length), 0, endOfTrees)) {
-    return broken(`its ${count(trees.length, 'tree')} do not end at byte ${at}, as its header tells`)
+    return broken(`its ${count(trees, 'tree')} do not end at byte ${at}, as its header tells`)
   }
   return judgeEnd(text(file.tail.subarray(Math.max(0, at - (file.size - file.tail.length)))))
 }

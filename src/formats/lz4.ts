@@ -5,6 +5,8 @@ import { xxhash32 } from './xxhash32.ts'
 /** "LZ4 Frame Format Description" 1.6.4. */
 const mark = '\x04\x22\x4d\x18'
 const isSkippable = (magic: number): boolean => magic >= 0x184d2a50 && magic <= 0x184d2a5f
+/** The header of a skippable frame, which may be all of a file. */
+const skippableBytes = 8
 const [hasDictionary, hasContentSum, hasContentSize, hasBlockSum] = [1, 4, 8, 16]
 /** Blocks of a file up to this size are hopped over after one read; of a larger one only the end is looked at. */
 const hopped = 2 * 1024 ** 2
@@ -76,10 +78,21 @@ const hop = async (file: Peek, sums: boolean): Promise<Verdict> => {
   }
 }
 
+/** Where the data of the tail end: skippable frames may close a file, and tell their own length. */
+const beforeSkippable = (tail: Uint8Array): number => {
+  let end = tail.length
+  for (let at = end - skippableBytes; at >= 0; at -= 1) {
+    if (tail[at + 1] !== 0x2a || !isSkippable(u32le(tail, at))) continue
+    if (at + skippableBytes + u32le(tail, at + 4) === end) end = at
+  }
+  return end
+}
+
 /** Four zeros end a frame, and four bytes of checksum may follow. */
 const judgeEnd = (file: Peek): Verdict => {
   const { tail } = file
-  const zeros = (back: number) => hasAt(tail, tail.length - back, [0, 0, 0, 0])
+  const end = beforeSkippable(tail)
+  const zeros = (back: number) => hasAt(tail, end - back, [0, 0, 0, 0])
   // Frames behind the first may have other flags.
   if (zeros(4) || zeros(8)) return ended('it ends as a frame does')
   return broken('it does not end as a frame does')
@@ -89,8 +102,7 @@ export const lz4: Format = {
   id: 'lz4',
   title: 'an lz4 file',
   names: ['.lz4'],
-  // Header of 7 bytes, end mark of 4.
-  least: 11,
+  least: skippableBytes,
   recognises: (head) => hasAt(head, 0, mark),
   judge: async (file) => {
     if (!begins(file.head)) return unknown('it is no lz4 file')

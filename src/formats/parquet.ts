@@ -18,6 +18,8 @@ const judgeFooter = async (file: Peek, length: number, end: number): Promise<Ver
   const starts = end - endBytes - length
   const { contentEnd, valid } = walkFooter(await file.exactly(starts, length))
   if (!valid) return unknown('its footer tells no schema')
+  // What `FileMetaData.write_metadata_file` copies out of another file: a footer that describes that one.
+  if (contentEnd > starts && starts === markBytes) return unknown('it holds the footer of another file, and no data')
   if (contentEnd > starts) {
     const missing = contentEnd - starts
     return broken(`its footer points ${exactBytes(missing)} past the data that are stored`, file.size + missing)

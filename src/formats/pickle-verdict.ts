@@ -2,6 +2,7 @@
 import { hasAt, u64le } from './bytes.ts'
 import { broken, complete, ended, OutOfReads, type Peek, suspect, unknown, type Verdict } from './format.ts'
 import { type PickleLimits, type PickleWalk, walkPickle } from './pickle-walk.ts'
+import type { RandomRead } from './pickle-window.ts'
 
 const KiB = 1024
 const MiB = 1024 ** 2
@@ -56,7 +57,23 @@ const judgeLastByte = ({ size, tail }: Peek, why: string): Verdict =>
     ? ended(`it ends as a pickle does; ${why}`)
     : suspect(`its last byte is none that ends a pickle; ${why}`)
 
-const walkWithin = async (file: Peek, at: number, limits: PickleLimits): Promise<PickleWalk | string> => {
+/** Reads more than it is asked for: of thousands of small pickles, each would begin with a read of its own. */
+const readAhead = (file: Peek): RandomRead => {
+  let from = 0
+  let held: Uint8Array = file.head
+  return {
+    size: file.size,
+    read: async (offset, length) => {
+      if (offset < from || offset + length > from + held.length) {
+        held = await file.read(offset, Math.max(length, small.piece))
+        from = offset
+      }
+      return held.subarray(offset - from, offset - from + length)
+    },
+  }
+}
+
+const walkWithin = async (file: RandomRead, at: number, limits: PickleLimits): Promise<PickleWalk | string> => {
   try {
     return await walkPickle(file, at, limits)
   } catch (error) {
@@ -80,8 +97,9 @@ export const judgePickleAt = async (file: Peek, start: number, promised: boolean
     return complete('its last frame ends with the file')
   }
   let at = start
+  const pieces = limits === small ? readAhead(file) : file
   for (let pickles = 0; pickles < mostPickles; pickles += 1) {
-    const walk = await walkWithin(file, at, limits)
+    const walk = await walkWithin(pieces, at, pickles === 0 ? limits : { ...limits, piece: large.piece })
     if (typeof walk === 'string' || walk.root === undefined) {
       if (typeof walk !== 'string' && walk.cut) {
         const sure = promised || walk.end - start >= telling

@@ -125,4 +125,9 @@ export const safetensors: Format = {
   least: prefix + 2,
   recognises: looksRight,
   judge,
+  async beginsAt(file, from) {
+    const data = prefix + u64le(file.head, 0)
+    const header = Buffer.from(await file.exactly(prefix, Math.min(data - prefix, piece))).toString('latin1')
+    return new RegExp(`"${placesKey}"\\s*:\\s*\\[\\s*${from - data}\\s*,`).test(header)
+  },
 }

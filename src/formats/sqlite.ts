@@ -34,4 +34,10 @@ export const sqlite: Format = {
       ? suspect(`${verdict.because}, unless the rest is in a write-ahead log beside it`)
       : verdict
   },
+  // With `PRAGMA secure_delete` pages that are free hold zeros; the header counts them (1.3.13).
+  async beginsAt(file, from) {
+    const header = await file.exactly(0, headerBytes)
+    const stored = u16be(header, 16)
+    return u32be(header, 36) * (stored === 1 ? largestPage : stored) >= file.size - from
+  },
 }

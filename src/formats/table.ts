@@ -80,5 +80,13 @@ export function* entriesOf({ bytes }: Block): Generator<Entry> {
   }
 }
 
-/** Where the block lies that an entry of the index tells. */
-export const placeIn = ({ value }: Entry): Place => place(new Cursor(inMemory(value)))
+/** Where the blocks lie that an index tells: one behind the other. Those that do not would cost the work of each again and again. */
+export function* placesIn(index: Block): Generator<Place> {
+  let end = 0
+  for (const { value } of entriesOf(index)) {
+    const next = place(new Cursor(inMemory(value)))
+    if (next.at < end) throw new SyntaxError('blocks that lie in each other')
+    end = endOf(next)
+    yield next
+  }
+}

@@ -68,7 +68,7 @@ const headersOf = (file: Peek) => {
   }
 }
 
-const hop = async (file: Peek): Promise<Verdict> => {
+const hop = async (file: Peek, closes: (at: number) => void = () => undefined): Promise<Verdict> => {
   const headerAt = headersOf(file)
   let at = 0
   let ahead = false
@@ -76,7 +76,10 @@ const hop = async (file: Peek): Promise<Verdict> => {
   for (let members = 0; members < mostMembers; members += 1) {
     if (at === file.size) return suspect(`it ends after ${members} headers without the two zero blocks that close it`)
     const header = await headerAt(at, ahead)
-    if (isZero(header)) return close(file, at)
+    if (isZero(header)) {
+      closes(at)
+      return close(file, at)
+    }
     if (header.length < block) return broken('its last header has no end', at + block)
     if (!isHeader(header)) return unknown(`no header stands at byte ${at}, where the member before it ends`)
     const kind = String.fromCharCode(header[156] ?? 0)
@@ -137,5 +140,13 @@ export const tar: Format = {
   judge: async (file) => {
     if (begins(file.head) || isZero(file.head.subarray(0, block))) return judge(file)
     return unknown('it is no tar archive')
+  },
+  // Archives are padded to whole records, of any size (`tar --blocking-factor`).
+  async beginsAt(file, from) {
+    let closed = Number.POSITIVE_INFINITY
+    await hop(file, (at) => {
+      closed = at
+    })
+    return from >= closed
   },
 }

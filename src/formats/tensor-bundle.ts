@@ -9,7 +9,7 @@ import {
   footer,
   footerBytes,
   isProved,
-  placeIn,
+  placesIn,
   readBlock,
 } from './table.ts'
 
@@ -84,8 +84,8 @@ const judge = async (file: Peek, name: string): Promise<Verdict> => {
   const blocks = await readBlock(cursor, index)
   if (!blocks.plain) return ended('its blocks are compressed, and the mark of its end is there')
   const shards = new Shards()
-  for (const entry of entriesOf(blocks)) {
-    const block = await readBlock(cursor, placeIn(entry))
+  for (const place of placesIn(blocks)) {
+    const block = await readBlock(cursor, place)
     if (!block.plain) return ended('its blocks are compressed, and the mark of its end is there')
     await shards.take(block)
   }
@@ -97,10 +97,12 @@ const prove = async (file: Peek): Promise<Verdict> => {
   const { about, index } = footer(file)
   const cursor = new Cursor(file)
   const blocks = await readBlock(cursor, index)
-  const places = blocks.plain ? [...entriesOf(blocks)].map(placeIn) : []
-  for (const place of [index, about, ...places]) {
-    const block = await readBlock(cursor, place)
-    if (!isProved(block)) return broken(`the checksum of its block at byte ${place.at} differs`)
+  const places = blocks.plain ? placesIn(blocks) : []
+  for (const some of [[index, about], places]) {
+    for (const place of some) {
+      const block = await readBlock(cursor, place)
+      if (!isProved(block)) return broken(`the checksum of its block at byte ${place.at} differs`)
+    }
   }
   return blocks.plain ? complete('the checksums of all its blocks agree') : ended('its index is compressed')
 }

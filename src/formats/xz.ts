@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { hasAt, isZero, u32le } from './bytes.ts'
+import { hasAt, u32le } from './bytes.ts'
 import { broken, complete, ended, type Format, type Peek, unknown, type Verdict } from './format.ts'
 
 /** "The .xz File Format" 1.2.1: sizes of header and footer (2.1.1, 2.1.2), and their marks. */
@@ -8,6 +8,8 @@ const mark = '\xfd7zXZ\x00'
 /** Streams in one file, and bytes of one index, that are looked at. */
 const mostStreams = 48
 const mostIndex = 8 * 1024 ** 2
+
+const paddingRead = 64 * 1024
 
 const padded = (bytes: number): number => Math.ceil(bytes / 4) * 4
 
@@ -49,6 +51,17 @@ const lastFooter = (file: Peek): number | undefined => {
   return undefined
 }
 
+/** Where the zeros begin that may stand between streams, by whole words (section 2.2). */
+const beforePadding = async (file: Peek, end: number): Promise<number> => {
+  for (let at = end; at >= edge; ) {
+    const length = Math.min(paddingRead, at)
+    const last = (await file.read(at - length, length)).findLastIndex((byte) => byte !== 0)
+    if (last >= 0) return end - Math.floor((end - (at - length + last + 1)) / 4) * 4
+    at -= length
+  }
+  return end
+}
+
 const judge = async (file: Peek): Promise<Verdict> => {
   const end = lastFooter(file)
   if (end === undefined) return broken('its last 64 KiB hold no end of a stream')
@@ -77,7 +90,7 @@ const judge = async (file: Peek): Promise<Verdict> => {
         : complete('its index adds up to its size')
     }
     at = start
-    while (at >= 4 && isZero(await file.read(at - 4, 4))) at -= 4
+    at = await beforePadding(file, at)
   }
   return ended(`its last ${mostStreams} streams add up`)
 }

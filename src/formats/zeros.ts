@@ -11,11 +11,16 @@ const leastTail = 64 * 1024
 /** A read of a page for each halving: 2^40 pages are more than any file has. */
 const mostHalvings = 40
 
+/** Where it begins, and what is to be said of it. */
+export interface ZeroTail extends Verdict {
+  readonly from: number
+}
+
 /**
  * A tail of zeros that begins at a page boundary after other data. Zeros are legal in arrays (a padding row, an optimiser's
  * state), and begin there at the end of a row or a tensor; only the boundary tells the two apart, hence `suspect` at most.
  */
-export const zeroTail = async (file: Peek): Promise<Verdict | undefined> => {
+export const zeroTail = async (file: Peek): Promise<ZeroTail | undefined> => {
   const { size, tail } = file
   if (size < leastTail || !isZero(tail.subarray(Math.max(0, tail.length - leastTail)))) return undefined
   // The first page that is zero to its end; everything from `high` on is known, or by the halving taken, to be zero.
@@ -27,10 +32,10 @@ export const zeroTail = async (file: Peek): Promise<Verdict | undefined> => {
     else low = middle + 1
   }
   const from = high * page
-  if (from === 0) return suspect(`all of its ${size} bytes seem to be zeros`)
+  if (from === 0) return { from, ...suspect(`all of its ${size} bytes seem to be zeros`) }
   const before = await file.read(from - page, page)
   // A number whose last bytes are zero may end the data; more zeros before the boundary are part of the data's own.
   const lastByte = before.findLastIndex((byte) => byte !== 0)
   if (lastByte < page - 8) return undefined
-  return suspect(`from byte ${from} on, a page boundary, it holds nothing but zeros`)
+  return { from, ...suspect(`from byte ${from} on, a page boundary, it holds nothing but zeros`) }
 }

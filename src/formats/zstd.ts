@@ -59,8 +59,8 @@ export const zstd: Format = {
   id: 'zstd',
   title: 'a zstd file',
   names: ['.zst', '.zstd', '.tzst'],
-  // Magic, flags, window or size, and the header of an empty block.
-  least: 9,
+  // An empty skippable frame; one of data has a byte more.
+  least: 8,
   recognises: (head) => hasAt(head, 0, mark),
   judge: async (file) => {
     if (!begins(file.head)) return unknown('it is no zstd file')
@@ -72,7 +72,11 @@ export const zstd: Format = {
     hop(file, async (at, length) => {
       const got = await unpack(createZstdDecompress(), file, at, length)
       if (got.state === 'whole') return undefined
-      if (/checksum_wrong|corruption_detected/.test(got.code ?? '')) return broken(`the frame at byte ${at} is damaged`)
+      // Packed with a dictionary that it does not name, a frame makes no sense from its first block on.
+      const sense = got.bytes > 0 || /checksum_wrong/.test(got.code ?? '')
+      if (sense && /checksum_wrong|corruption_detected/.test(got.code ?? '')) {
+        return broken(`the frame at byte ${at} is damaged`)
+      }
       // Windows of more than 128 MiB and dictionaries are legal, and refused by Node.
       return unknown('its blocks add up to its size, and Node cannot unpack it')
     }),

@@ -9,7 +9,7 @@ import type { Experiment, LoggedModel, ModelVersion, Run, Settings, Target, Targ
 const storeSchemes = ['s3', 'gs', 'wasb', 'wasbs', 'abfs', 'abfss', 'mlflow-artifacts', 'file', 'http', 'https']
 
 const forms =
-  'Write a run id, runs:/<run id>, models:/m-<id>, models:/<name>/<version>, a store URI such as s3://bucket/path, or a folder such as ./model'
+  'Write a run id, runs:/<run id>, models:/m-<id>, models:/<name>/<version>, models:/<name>@<alias>, a store URI such as s3://bucket/path, or a folder such as ./model'
 
 const usage = (why: string): Trouble => new Trouble({ kind: 'usage', what: 'cannot use this target', why, todo: forms })
 
@@ -36,6 +36,7 @@ const modelSpec = (rest: string): TargetSpec => {
   if (at > 0 && at < name.length - 1)
     return { kind: 'version', name: checkedName(name.slice(0, at)), version: name.slice(at) }
   if (at >= 0) throw usage('a models:/ target with @ needs a name before it and an alias after it')
+  if (!name.startsWith('m-')) throw usage('a registered model is looked at by its version or alias, and none is named')
   return { kind: 'model', modelId: checkedId('model id', name) }
 }
 
@@ -53,7 +54,7 @@ export const parseTarget = (text: string, cwd: string = process.cwd()): TargetSp
   const scheme = schemeOf(text)
   if (scheme === 'file') return { kind: 'uri', uri: localPath(text, cwd) }
   if (storeSchemes.includes(scheme)) return { kind: 'uri', uri: text.replace(/(.)\/+$/, '$1') }
-  if (scheme !== '') throw usage(`the scheme ${scheme.slice(0, 40)}: is not one that artifacts are kept under`)
+  if (scheme !== '') throw usage(`the scheme ${scheme.slice(0, 40)}: is none that is known here`)
   if (text.startsWith('~/')) return { kind: 'uri', uri: resolve(homedir(), text.slice(2)) }
   if (/[/\\]/.test(text) || text.startsWith('.')) return { kind: 'uri', uri: resolve(cwd, text) }
   if (!isId(text)) throw usage('it has none of the known forms')

@@ -26,7 +26,11 @@ export const tally = (): Tally => {
     add: (path, because, unexpected) => {
       const before = by.get(because)
       if (before === undefined) by.set(because, { because, unexpected, files: 1, first: path })
-      else before.files += 1
+      else {
+        before.files += 1
+        // Files are looked at side by side; the one that is named is the same in each run.
+        if (path < before.first) before.first = path
+      }
     },
     get all() {
       return [...by.values()]

@@ -1,5 +1,5 @@
 /** Needs that the artifact store answers. */
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { NotApplicable, Trouble } from '../errors.ts'
 import { parseModelFile } from '../mlflow/mlmodel.ts'
@@ -60,7 +60,8 @@ export const listingOpener = opener(listing, async ({ context, open, signal, pro
  * A folder that is there may be empty. Throws `Trouble` (`not-found`).
  */
 const requireSomething = async (opened: Store, signal: AbortSignal): Promise<void> => {
-  if (opened.kind === 'folder' && existsSync(fileURLToPath(opened.uri))) return
+  const there = opened.kind === 'folder' ? statSync(fileURLToPath(opened.uri), { throwIfNoEntry: false }) : undefined
+  if (there?.isDirectory() === true) return
   try {
     // An upload that was begun here shows that the address is right, though nothing was completed.
     for await (const _ of opened.unfinished({ signal })) return
@@ -70,8 +71,16 @@ const requireSomething = async (opened: Store, signal: AbortSignal): Promise<voi
   throw new Trouble({
     kind: 'not-found',
     what: `cannot find artifacts at ${opened.uri}`,
-    why: opened.kind === 'folder' ? 'there is no such folder on this machine' : 'nothing is stored below this address',
-    todo: 'Correct the address, or name the run or model that the artifacts belong to',
+    why:
+      there !== undefined
+        ? 'it is not a folder'
+        : opened.kind === 'folder'
+          ? 'there is no such folder on this machine'
+          : 'nothing is stored below this address',
+    todo:
+      there !== undefined
+        ? 'Name the folder that it is in'
+        : 'Correct the address, or name the run or model that the artifacts belong to',
   })
 }
 

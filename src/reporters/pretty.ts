@@ -62,7 +62,9 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
   const check = (entry: CheckReport) => {
     if (entry.state === 'ok') {
       const of = entry.targets === undefined ? '' : paint.dim(` (${count(entry.targets, 'artifact root')})`)
-      say(`  ${marks.ok} ${line(entry.title)}${of}`)
+      const [mark, doubt] =
+        entry.gaps === undefined ? [marks.ok, ''] : [marks.skipped, paint.dim(', as far as it could be told')]
+      say(`  ${mark} ${line(entry.title)}${of}${doubt}`)
       const measured = verbose || report.command === 'check' ? figures(entry) : ''
       if (measured) say(`    ${paint.dim(measured)}`)
     } else if (entry.state === 'skipped') {
@@ -83,6 +85,8 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
     say(`${marks.error} ${line(`${what}: ${why}. ${todo}.`)}`)
   }
 
+  // What one line says of many runs and models is no matter of this machine.
+  const shared = report.command === 'check' ? 'This machine, the server and the store' : 'Everything else'
   const groups = Map.groupBy(report.checks, (entry) => entry.target)
   const order = [...groups.keys()].sort((a, b) => Number(a !== undefined) - Number(b !== undefined))
   for (const target of order) {
@@ -95,10 +99,11 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
       if (target === undefined || looked.length === 0) continue
       const objects = looked.map(({ measured }) => measured).find((measured) => measured?.objects !== undefined)
       const size = objects ? `, ${count(Number(objects.objects), 'object')}, ${bytes(Number(objects.stored))}` : ''
-      say(`${marks.ok} ${line(target)}${paint.dim(` (${count(looked.length, 'check')} ok${size})`)}`)
+      const doubt = looked.some(({ gaps }) => gaps !== undefined) ? ', as far as it could be told' : ''
+      say(`${marks.ok} ${line(target)}${paint.dim(` (${count(looked.length, 'check')} ok${size}${doubt})`)}`)
       continue
     }
-    say(paint.underline(target === undefined ? 'This machine, the server and the store' : line(target)))
+    say(paint.underline(target === undefined ? shared : line(target)))
     const blocked: CheckReport[] = []
     for (const entry of entries) {
       if (entry.state === 'blocked') blocked.push(entry)

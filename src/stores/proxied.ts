@@ -74,7 +74,7 @@ export const proxiedStore = (server: TrackingServer, location: string, reached: 
     new Trouble({
       kind: 'unsupported',
       what: `cannot list the unfinished uploads of ${location}`,
-      why: 'the tracking server has no call for it',
+      why: `it is reached ${reached}, which has no call for it`,
       todo: "Give --artifacts-destination and credentials for the server's store",
     })
 

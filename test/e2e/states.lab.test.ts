@@ -116,7 +116,7 @@ describe('what a run names', () => {
     await call('DELETE', `logged-models/${deleted}`, {})
     const report = await scan(`runs:/${run}`)
     expect(findings(report, 'model/outputs')).toMatchObject([
-      { at: `runs:/${run}`, facts: { missingModel: deleted }, severity: 'error' },
+      { at: `runs:/${run}`, facts: { missingModel: deleted }, severity: 'warning' },
     ])
     expect(report.checks.some(({ target }) => target === `models:/${kept}`)).toBe(true)
     expect(report.exitCode).toBe(1)
@@ -192,7 +192,7 @@ describe('registered versions', () => {
       `UPDATE model_versions SET status = 'PENDING_REGISTRATION', last_updated_time = last_updated_time - ${3 * day} WHERE name = 'r' AND version = 1`,
     )
     expect(told(await scan('models:/r/1'))).toMatchObject([
-      { says: 'the version is PENDING_REGISTRATION for 3 days', severity: 'error' },
+      { says: 'the version is PENDING_REGISTRATION for 3 days: no room', severity: 'error' },
     ])
   })
 })

@@ -85,3 +85,14 @@ test('whatever follows the mark, there is a verdict', async () => {
     }),
   )
 })
+
+test('a tensor of zeros may begin at a page', async () => {
+  const page = 4096
+  const file = (second: number): Buffer => {
+    const alignment = joined(text('general.alignment'), u32(4), u32(page))
+    const start = joined(header(2, 1), alignment, tensor(24, [second]), tensor(24, [200_000 - second], second))
+    return joined(aligned(start, page), data(page), new Uint8Array(200_000 - page))
+  }
+  expect(await judged(file(page), 'm.gguf')).toMatchObject({ judgement: 'complete' })
+  expect(await judged(file(page - 32), 'm.gguf')).toMatchObject({ judgement: 'suspect' })
+})

@@ -62,3 +62,21 @@ test('a file that was open for writing when it was stored is unknown', async () 
   bytes[11] = 1
   expect(await judged(bytes, 'model.h5')).toMatchObject({ judgement: 'unknown' })
 })
+
+test('a user block of zeros is legal at any size, and suspect without what it stands in front of', async () => {
+  for (const size of [2 ** 16, 2 ** 20]) {
+    const bytes = joined(new Uint8Array(size), plain)
+    expect(await judged(bytes, 'model.h5')).toMatchObject({ judgement: 'complete' })
+    expect(await judged(bytes.subarray(0, size), 'model.h5')).toMatchObject({ judgement: 'suspect' })
+  }
+})
+
+test('an array of zeros may begin at a page, where the file says so', async () => {
+  const bytes = Buffer.alloc(2 ** 18)
+  bytes.fill(1, 0, 8192)
+  plain.copy(bytes, 0, 0, 96)
+  bytes.writeBigUInt64LE(BigInt(bytes.length), 40)
+  expect(await judged(bytes, 'model.h5')).toMatchObject({ judgement: 'suspect' })
+  bytes.writeBigUInt64LE(8192n, 1000)
+  expect(await judged(bytes, 'model.h5')).toMatchObject({ judgement: 'complete' })
+})

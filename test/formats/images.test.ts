@@ -75,6 +75,14 @@ describe('JPEG', () => {
     expect((await judged(film, 'a.jpg')).judgement).toMatch(/unknown|ended/)
   })
 
+  test('fill bytes without end cost little, and are not judged', async () => {
+    const fill = Buffer.alloc(4 * 1024 ** 2, 0xff)
+    fill[1] = 0xd8
+    const { judgement, spent } = await judged(fill, 'a.jpg')
+    expect(judgement).toBe('unknown')
+    expect(spent.bytes).toBeLessThan(1024 ** 2)
+  })
+
   test('a large one that ends within its picture is suspect', async () => {
     const [, bytes] = read('jpeg')[0] ?? ['', Buffer.alloc(0)]
     const scan = random(300_000).map((byte) => (byte === 0xff ? 0 : byte))

@@ -146,3 +146,31 @@ test('another file under such a name is unknown, read in part or as a whole', as
     }
   }
 })
+
+test('skippable frames alone, and behind an lz4 file that is too large to be hopped over', async () => {
+  const skippable = joined('\x5f\x2a\x4d\x18\x03\0\0\0abc')
+  const large = joined('\x04\x22\x4d\x18\x60\x70\x73', noise(3 * 1024 ** 2), new Uint8Array(4))
+  expect((await judged(joined(large, skippable, skippable), 'a.lz4')).judgement).toBe('ended')
+  expect((await judged(joined(large, skippable).subarray(0, -1), 'a.lz4')).judgement).toBe('broken')
+  const empty = joined('\x50\x2a\x4d\x18\0\0\0\0')
+  for (const name of ['a.lz4', 'a.zst']) {
+    expect((await judged(empty, name)).judgement).toBe('complete')
+    expect((await judged(empty.subarray(0, 7), name)).judgement).toBe('broken')
+  }
+})
+
+test('padding between streams of xz is stepped over in few reads', async () => {
+  const one = readFileSync(new URL('xz/none.xz', fixtures))
+  const bytes = joined(one, new Uint8Array(4 * 1024 ** 2), one)
+  const { judgement, spent } = await judged(bytes, 'a.xz', { prove: true })
+  expect(judgement).toBe('complete')
+  expect(spent.reads).toBeLessThan(100)
+})
+
+test('a zstd frame that needs a dictionary and names none is not called broken', async () => {
+  const dictionary = noise(1000)
+  // What it refers to lies in the dictionary alone.
+  const bytes = zstdCompressSync(dictionary.subarray(100, 900), { dictionary })
+  expect(bytes.length).toBeLessThan(100)
+  expect((await judged(bytes, 'a.zst', { prove: true })).judgement).toBe('unknown')
+})

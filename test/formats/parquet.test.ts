@@ -75,3 +75,10 @@ test('hostile footers get a verdict', async () => {
     }),
   )
 })
+
+test("another file's footer, alone, is unknown: nothing was stored with it", async () => {
+  const bytes = read('crc.parquet')
+  const length = bytes.readUInt32LE(bytes.length - 8)
+  const alone = Buffer.concat([bytes.subarray(0, 4), bytes.subarray(bytes.length - 8 - length)])
+  expect((await judged(alone, '_metadata')).judgement).toBe('unknown')
+})

@@ -108,3 +108,12 @@ test('an array of joblib whose description lies does not lead the walk astray', 
   const huge = joined('\x8a\x06', [255, 255, 255, 255, 255, 127], '\x85')
   expect((await judged(file(huge), 'a.joblib')).judgement).toBe('broken')
 })
+
+test('thousands of pickles in one file cost few reads, and a cut in the last is found', async () => {
+  const one = joined('\x80\x02', 'N0'.repeat(500), 'N.')
+  const many = joined(...Array.from({ length: 5000 }, () => one))
+  const whole = await judged(many, 'log.pkl')
+  expect(whole).toMatchObject({ judgement: 'complete' })
+  expect(whole.spent.reads).toBeLessThan(6)
+  expect(await judged(many.subarray(0, -1), 'log.pkl')).toMatchObject({ judgement: 'broken' })
+})

@@ -89,3 +89,15 @@ test('whatever the header says, there is a verdict', async () => {
     }),
   )
 })
+
+test('a tensor of zeros may begin at a page', async () => {
+  const header = (second: number): string =>
+    JSON.stringify({
+      a: { dtype: 'U8', shape: [second], data_offsets: [0, second] },
+      b: { dtype: 'U8', shape: [200_000 - second], data_offsets: [second, 200_000] },
+    }).padEnd(4088)
+  const bytes = (second: number): Uint8Array =>
+    joined(u64(4088), header(second), new Uint8Array(8192).fill(1), new Uint8Array(200_000 - 8192))
+  expect(await judged(bytes(8192), 'a.safetensors')).toMatchObject({ judgement: 'complete' })
+  expect(await judged(bytes(8000), 'a.safetensors')).toMatchObject({ judgement: 'suspect' })
+})

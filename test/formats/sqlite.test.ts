@@ -46,3 +46,18 @@ for (const [what, bytes] of Object.entries(odd)) {
 test('a database that nothing was written to has no bytes', async () => {
   expect(await judged('', 'a.db')).toMatchObject({ judgement: 'unknown' })
 })
+
+test('free pages may be zeros, as many as the header counts', async () => {
+  const page = 4096
+  const pages = (free: number): Buffer => {
+    const bytes = Buffer.alloc(40 * page)
+    bytes.fill(1, 100, 10 * page)
+    plain.copy(bytes, 0, 0, 100)
+    bytes.writeUInt16BE(page, 16)
+    bytes.writeUInt32BE(40, 28)
+    bytes.writeUInt32BE(free, 36)
+    return bytes
+  }
+  expect(await judged(pages(30), 'a.db')).toMatchObject({ judgement: 'complete' })
+  expect(await judged(pages(29), 'a.db')).toMatchObject({ judgement: 'suspect' })
+})

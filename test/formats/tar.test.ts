@@ -67,3 +67,10 @@ test('an archive without members is zeros, and whole', async () => {
   expect(await judged(new Uint8Array(10_240), 'a.tar')).toMatchObject({ judgement: 'complete' })
   expect((await judged(new Uint8Array(10_240), 'a.zip')).judgement).toBe('suspect')
 })
+
+test('a record of a MiB that zeros fill is legal, and zeros in place of the data are suspect', async () => {
+  const data = 4096 * 3 - 512
+  const bytes = joined(header('a', data), new Uint8Array(data).fill(7), new Uint8Array(1024 ** 2))
+  expect(await judged(bytes, 'a.tar')).toMatchObject({ judgement: 'complete' })
+  expect(await judged(bytes.fill(0, 8192), 'a.tar')).toMatchObject({ judgement: 'suspect' })
+})

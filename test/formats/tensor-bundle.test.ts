@@ -60,3 +60,18 @@ test('the checksum is that of RFC 3720, B.4, in pieces too', () => {
   expect(crc32c(text)).toBe(0xe3069283)
   expect(crc32c(text.subarray(4), crc32c(text.subarray(0, 4)))).toBe(0xe3069283)
 })
+
+test('blocks that lie in each other are not followed', async () => {
+  const end = [0, 0, 0, 0, 1, 0, 0, 0]
+  const entry = (value: readonly number[]) => [0, 1, value.length, 0x6b, ...value]
+  const block = Uint8Array.from([0, 0, 4, 0x08, 1, 0x20, 1, ...entry([0x28, 1]), ...end])
+  const index = Uint8Array.from([...entry([0, block.length]), ...entry([0, block.length]), ...end])
+  const footer = new Uint8Array(footerBytes)
+  footer.set([0, 0, block.length + 5, index.length])
+  footer.set([0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb], footerBytes - 8)
+  const table = joined(block, new Uint8Array(5), index, new Uint8Array(5), footer)
+  expect(await judged(table, 'variables.index')).toMatchObject({
+    judgement: 'unknown',
+    because: expect.stringContaining('in each other'),
+  })
+})

@@ -126,3 +126,10 @@ test('one part of a split archive, and a file that is none, are unknown', async 
     judgement: 'unknown',
   })
 })
+
+test('a stored entry whose checksum was left out is unproved, not broken', async () => {
+  const bytes = Buffer.from(archive([{ name: 'data/0', data: noise(1000) }]))
+  bytes.writeUInt32LE(0, bytes.indexOf('PK\x01\x02') + 16)
+  expect((await judged(bytes, 'a.pt')).judgement).toBe('complete')
+  expect((await judged(bytes, 'a.pt', { prove: true })).judgement).toBe('unknown')
+})

@@ -40,6 +40,7 @@ describe('what a target may look like', () => {
     `runs:/${id}/a//b`,
     'runs:/a%2fb',
     'models:/',
+    'models:/churn',
     'models:/a/b/c',
     'models:/@x',
     'models:/a@',
