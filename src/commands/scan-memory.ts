@@ -26,7 +26,8 @@ export const memoryOptions = {
   since: {
     type: 'string',
     requiresArg: true,
-    describe: 'Only what changed since: 7d, 2026-03-01, or last (the start of the last scan that --state finished)',
+    describe:
+      'Only what changed since: 7d, 2026-03-01, or last (the start of the last scan that --state finished and that saw everything)',
   },
   state: {
     type: 'string',

@@ -14,7 +14,7 @@ import { defineCommand } from './command.ts'
 import { depthOption, parseDepth } from './depth.ts'
 import { foreignFolder, localOf } from './local-folder.ts'
 import { memoryOptions, refuseContradictions, type ScanArguments, stateFor } from './scan-memory.ts'
-import { coveredBy, type Look, neededOf, openSession, type Session } from './session.ts'
+import { coveredBy, type Look, neededOf, openSession, type Results, type Session } from './session.ts'
 import { parseTime } from './sizes.ts'
 
 /** What the command line names. */
@@ -57,6 +57,9 @@ export async function* targetsOf(spec: TargetSpec, session: Session, signal: Abo
   const tracked = bare ? undefined : await session.open(trackingNeed)
   yield* resolveTargets(spec, tracked, signal)
 }
+
+const sawAll = ({ checks, gaps }: Results): boolean =>
+  checks.every(({ state }) => state !== 'blocked' && state !== 'crashed') && !gaps.some(({ unexpected }) => unexpected)
 
 export const neededFor = (
   args: CommonOptions,
@@ -153,7 +156,7 @@ export default defineCommand<ScanArguments>({
         }
       }
       if (args.all) await sweepAll(await sweeping())
-      if (!signal.aborted) await state.finish()
+      if (!signal.aborted) await state.finish(sawAll(session.results))
     } catch (error) {
       // What was found until the interruption is told all the same.
       if (!signal.aborted) throw error

@@ -1,6 +1,7 @@
 /** `--state FILE`: what a scan has looked at already and what came of it, so that it goes on there after a kill. */
 import { createHash, randomBytes } from 'node:crypto'
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { lstat, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Results } from '../commands/session.ts'
 import { Trouble } from '../errors.ts'
@@ -18,9 +19,11 @@ interface Written {
   /** ISO 8601; of this scan, however often it was resumed. */
   readonly startedAt: string
   readonly finishedAt?: string
+  /** It came to its end, and something could not be looked at. */
+  readonly incomplete?: true
   /** What `--since` came to when the scan began. */
   readonly since?: number
-  /** Start of the last scan that was finished, in ISO 8601. */
+  /** Start of the last scan that was finished and looked at everything, in ISO 8601. */
   readonly lastStartedAt?: string
   /** Experiments and targets that were looked at, and of the one under way its parts. */
   readonly done?: readonly string[]
@@ -40,7 +43,8 @@ export interface ScanState {
   wholeDone(key: string, results: () => Results): Promise<void>
   /** Writes what is done; `results` hold nothing more. */
   flush(results: Results): Promise<void>
-  finish(): Promise<void>
+  /** `complete` when everything could be looked at: only then may the next one leave out what did not change since. */
+  finish(complete: boolean): Promise<void>
 }
 
 /** Without a file nothing is remembered. */
@@ -57,20 +61,39 @@ export const noState = (since: number | undefined): ScanState => ({
 const trouble = (file: string, why: string, todo: string, cause?: unknown): Trouble =>
   new Trouble({ kind: 'usage', what: `cannot use --state ${file}`, why, todo, cause })
 
+/** What it holds is believed, so nobody else may have written it; opening a pipe would wait for ever. */
+const refusal = (is: Stats): string | undefined => {
+  if (is.isSymbolicLink()) return 'it is a symbolic link, which would be replaced'
+  if (!is.isFile()) return 'it is no file'
+  // Windows has no owners and modes of this kind.
+  if (process.getuid === undefined) return undefined
+  if (is.uid !== process.getuid()) return 'it belongs to another user'
+  return (is.mode & 0o022) === 0 ? undefined : 'other users may write to it'
+}
+
+/** Results that are taken up again, or none where nothing is said to be done. */
+const holdsTogether = ({ done = [], parts = [], results }: Partial<Written>): boolean => {
+  if (![done, parts].every((keys) => Array.isArray(keys) && keys.every((key) => typeof key === 'string'))) return false
+  if (results === undefined) return done.length + parts.length === 0
+  return [results.checks, results.gaps, results.active].every(Array.isArray)
+}
+
 const read = async (file: string): Promise<Written | undefined> => {
   let text: string
   try {
+    const why = refusal(await lstat(file))
+    if (why !== undefined) throw trouble(file, why, 'Give another file')
     text = await readFile(file, 'utf8')
   } catch (error) {
+    if (error instanceof Trouble) throw error
     const { code, message } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') return undefined
     throw trouble(file, message, 'Give a file that this user may read and write', error)
   }
   try {
     const found = JSON.parse(text) as Partial<Written>
-    if (found.v === version && typeof found.asked === 'string' && typeof found.startedAt === 'string') {
-      return found as Written
-    }
+    const is = found.v === version && typeof found.asked === 'string' && typeof found.startedAt === 'string'
+    if (is && holdsTogether(found)) return found as Written
   } catch {
     // Told below: no state is written by halves, so it is some other file.
   }
@@ -119,7 +142,8 @@ export const openState = async (
     const why = 'it belongs to a scan with other targets, options or tracking server'
     throw trouble(file, why, 'Give another file, or remove this one to begin anew')
   }
-  const lastStartedAt = before?.finishedAt === undefined ? before?.lastStartedAt : before.startedAt
+  const wasWhole = before?.finishedAt !== undefined && before.incomplete === undefined
+  const lastStartedAt = wasWhole ? before.startedAt : before?.lastStartedAt
   const from = goesOn ? before.since : since(lastStartedAt === undefined ? undefined : Date.parse(lastStartedAt))
   const head = {
     v: version,
@@ -155,6 +179,7 @@ export const openState = async (
       await now(results)
     },
     flush,
-    finish: () => write(file, { ...head, finishedAt: new Date().toISOString() }),
+    finish: (complete) =>
+      write(file, { ...head, finishedAt: new Date().toISOString(), ...(!complete && { incomplete: true }) }),
   }
 }

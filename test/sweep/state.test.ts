@@ -1,4 +1,5 @@
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { chmod, lstat, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -38,7 +39,7 @@ describe('the file of a state', () => {
 
   test('a finished one begins anew, and tells when the last one began', async () => {
     const began = Date.now()
-    await (await open()).finish()
+    await (await open()).finish(true)
     const written = JSON.parse(await readFile(file, 'utf8'))
     expect(Date.parse(written.finishedAt)).toBeGreaterThanOrEqual(began)
     let last: number | undefined
@@ -65,6 +66,45 @@ describe('the file of a state', () => {
     await writeFile(file, text)
     await expect(open()).rejects.toMatchObject({ kind: 'usage', why })
     expect(await readFile(file, 'utf8')).toBe(text)
+  })
+
+  test.each([
+    ['says that something is done, and holds no results', { done: ['runs:/1'] }],
+    ['holds results of another shape', { done: ['runs:/1'], results: { checks: 1 } }],
+  ])('a file that %s is refused: it would pass for a scan without findings', async (_, more) => {
+    await open()
+    await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), ...more }))
+    await expect(open()).rejects.toMatchObject({ kind: 'usage', why: expect.stringContaining('something else') })
+  })
+
+  test('a link, a pipe and what others may write to are refused, and stay as they are', async () => {
+    await open()
+    await symlink('scan.json', join(at.dir, 'link'))
+    execFileSync('/usr/bin/mkfifo', [join(at.dir, 'pipe')])
+    const refused = (name: string) =>
+      openState(
+        join(at.dir, name),
+        { all: true },
+        undefined,
+        (text) => text,
+        () => 1,
+      )
+    await expect(refused('link')).rejects.toMatchObject({ kind: 'usage', why: expect.stringContaining('link') })
+    await expect(refused('pipe')).rejects.toMatchObject({ kind: 'usage', why: 'it is no file' })
+    await chmod(file, 0o622)
+    await expect(open()).rejects.toMatchObject({ kind: 'usage', why: 'other users may write to it' })
+    expect((await lstat(join(at.dir, 'link'))).isSymbolicLink()).toBe(true)
+  })
+
+  test('a scan that could not look at everything is none from which the next one leaves out what did not change', async () => {
+    const whole = JSON.parse(await (await open()).finish(true).then(() => readFile(file, 'utf8')))
+    await (await open()).finish(false)
+    let last: number | undefined
+    await open({ all: true }, 'last', (time) => {
+      last = time
+      return time
+    })
+    expect(last).toBe(Date.parse(whole.startedAt))
   })
 
   test('a folder that is not there is told before the scan begins', async () => {
