@@ -127,7 +127,7 @@ export const contentsOpener = opener(contents, async ({ open, signal, progress }
   const { files } = await open(listing)
   const different: Contents['different'][number][] = []
   const untold = tally()
-  let equal = 0
+  const proved = new Set<string>()
   let looked = 0
   await sideBySide(files.values(), untold, signal, async (file) => {
     looked += 1
@@ -148,13 +148,13 @@ export const contentsOpener = opener(contents, async ({ open, signal, progress }
     }
     const [verdict, against] = (await compare()) ?? []
     if (verdict === undefined || against === undefined) return
-    if (verdict.is === 'equal') equal += 1
+    if (verdict.is === 'equal') proved.add(path)
     else if (verdict.is === 'unknown') untold.add(path, verdict.why, false)
     else {
       const modified = file.modified === undefined ? {} : { modified: file.modified }
       different.push({ path, because: verdict.why, with: against, ...modified })
     }
   })
-  const value: Contents = { equal, different, untold: untold.all }
-  return { value, facts: { comparedFiles: equal + different.length } }
+  const value: Contents = { proved, different, untold: untold.all }
+  return { value, facts: { comparedFiles: proved.size + different.length } }
 })

@@ -447,7 +447,8 @@ export const structures = need<Structures>()({
 })
 /** What comparing contents with the manifest or a local folder gave; not applicable where neither is there. */
 export interface Contents {
-  readonly equal: number
+  /** Paths whose content was found equal. */
+  readonly proved: ReadonlySet<string>
   readonly different: readonly {
     readonly path: string
     readonly because: string

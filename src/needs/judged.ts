@@ -6,16 +6,15 @@ import type { Judged } from '../formats/index.ts'
 import { unsafeBecause } from '../stores/path.ts'
 import { readExactly } from '../stores/read-exactly.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
-import { hasDigest, ownFolder } from '../transfer/manifest.ts'
+import { ownFolder } from '../transfer/manifest.ts'
 import { bytes, count } from '../words.ts'
 import {
+  contents,
   type Depth,
   depth,
   folderParts,
   formatNames,
   listing,
-  localTree,
-  manifest,
   type Structures,
   store,
   structures,
@@ -58,10 +57,8 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
   const { judge } = await import('../formats/index.ts')
   const opened = await open(store)
   const { files, partial } = await open(listing)
-  const [known, tree] = [await open(manifest).catch(ifTrouble), await open(localTree).catch(ifTrouble)]
-  // What a checksum proves is read there, once.
-  const provedElsewhere = ({ path, size }: StoredFile): boolean =>
-    hasDigest(known?.files.get(path)) || tree?.files.get(path)?.bytes === size
+  // What a comparison proved byte for byte is not read a second time.
+  const proved = (await open(contents).catch(ifTrouble))?.proved
 
   const counts = { files: 0, reads: 0, bytes: 0, proved: 0 }
   const doubtful: Structures['doubtful'][number][] = []
@@ -117,7 +114,7 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
       tell()
       return got
     }
-    note(file, await judge({ size, read }, path, { prove: whole && !provedElsewhere(file) }), whole)
+    note(file, await judge({ size, read }, path, { prove: whole && proved?.has(path) !== true }), whole)
   })
   // What no other file reads its tensors from has no reason to end in zeros; another section may hold the one that does.
   const read = new Set(refers.map(({ path }) => path))

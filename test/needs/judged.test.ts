@@ -62,6 +62,7 @@ const openWith = async <V>(
     signal: new AbortController().signal,
     open: async <T>({ name }: Need<string, T, Facts>): Promise<T> => {
       if (name === 'manifest') return (await manifestOpener.open(opening)).value as T
+      if (name === 'contents') return (await contentsOpener.open(opening)).value as T
       if (values[name] === undefined) throw new NotApplicable(`no ${name}`)
       return values[name] as T
     },
@@ -194,13 +195,17 @@ test('a full read holds each file against the SHA-256 or CRC32 in the manifest, 
   )
   const reads: string[] = []
   const found = await contents({ depth: { kind: 'full' }, wrap: counting(reads) })
-  expect(found).toMatchObject({ equal: 1, untold: [] })
+  expect(found).toMatchObject({ proved: expect.objectContaining({ size: 1 }), untold: [] })
   expect(found.different.map(({ path, because }) => [path, because]).sort()).toEqual([
     ['crc.raw', 'its CRC32 is not the one in the manifest'],
     ['flipped.raw', 'its SHA-256 is not the one in the manifest'],
   ])
   expect(reads.filter((path) => path === 'good.raw')).toHaveLength(1)
-  expect(await contents()).toMatchObject({ equal: 0, different: [], untold: [{ files: 3 }] })
+  expect(await contents()).toMatchObject({
+    proved: expect.objectContaining({ size: 0 }),
+    different: [],
+    untold: [{ files: 3 }],
+  })
 })
 
 test('a manifest that is damaged, or of another version, says nothing but why', async () => {
@@ -219,8 +224,15 @@ test('a full read holds each file against the local folder', async () => {
   await put('a/same.raw', noise(50_000), local)
   const tree = treeOf({ 'a/same.raw': 50_000, 'a/other.raw': 50_000 })
   const found = await contents({ depth: { kind: 'full' }, tree })
-  expect(found).toMatchObject({ equal: 1, different: [{ path: 'a/other.raw', with: 'folder' }] })
-  expect(await contents({ tree })).toMatchObject({ equal: 0, different: [], untold: [{ files: 2 }] })
+  expect(found).toMatchObject({
+    proved: expect.objectContaining({ size: 1 }),
+    different: [{ path: 'a/other.raw', with: 'folder' }],
+  })
+  expect(await contents({ tree })).toMatchObject({
+    proved: expect.objectContaining({ size: 0 }),
+    different: [],
+    untold: [{ files: 2 }],
+  })
 })
 
 test('a sample reads the same share of the files each time', async () => {
@@ -232,9 +244,9 @@ test('a sample reads the same share of the files each time', async () => {
   await put(manifestPath, manifestOf(files))
   const depth = { kind: 'sample', share: 0.25 } as const
   const first = await contents({ depth })
-  expect(first.equal).toBeGreaterThan(60)
-  expect(first.equal).toBeLessThan(140)
-  expect((await contents({ depth })).equal).toBe(first.equal)
+  expect(first.proved.size).toBeGreaterThan(60)
+  expect(first.proved.size).toBeLessThan(140)
+  expect((await contents({ depth })).proved.size).toBe(first.proved.size)
 })
 
 /** As of a file that somebody writes to, or a line that breaks silently. */
