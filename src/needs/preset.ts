@@ -2,17 +2,7 @@
 import type { Facts, Need } from '../check.ts'
 import type { Preset } from '../run.ts'
 import type { Store } from '../stores/store.ts'
-import {
-  bucketSettings,
-  type Listing,
-  listing,
-  proxies,
-  readRights,
-  type Strays,
-  store,
-  storeReach,
-  strays,
-} from './declarations.ts'
+import { type Listing, listing, proxies, readRights, type Strays, store, storeReach, strays } from './declarations.ts'
 import type { Opened } from './opener.ts'
 
 const open = <V, F extends Facts>(need: Need<string, V, F>, opened: Opened<V, F>): [string, Opened] => [
@@ -20,8 +10,11 @@ const open = <V, F extends Facts>(need: Need<string, V, F>, opened: Opened<V, F>
   opened as Opened,
 ]
 
-/** Needs that say something of a whole store, and not of the one target in it. */
-export const ofTheStore: readonly Need[] = [storeReach, proxies, bucketSettings, readRights]
+/**
+ * Needs that say something of a whole store, and not of the one target in it. None of them may open the listing: that of a
+ * whole experiment or bucket would come into memory at once.
+ */
+export const ofTheStore: readonly Need[] = [storeReach, proxies, readRights]
 
 /** The store of the target, without its closing, and its files where they were listed with others. */
 export const presetOf = (
