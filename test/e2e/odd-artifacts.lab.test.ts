@@ -57,6 +57,8 @@ interface Deployment {
   /** Writes to the store itself. A path that ends in a slash is a folder: in S3 the empty object that consoles and some clients leave for one. */
   readonly put: (uri: string, path: string, bytes: Uint8Array) => Promise<unknown>
   readonly stop: () => Promise<void>
+  /** Names whose bytes its server cannot give out, which no client of MLflow gets either. */
+  readonly withheld?: readonly string[]
 }
 
 const toFolder =
@@ -91,7 +93,9 @@ const deployments: Readonly<Record<string, () => Promise<Deployment>>> = {
   'MLflow 2.22.1 over a folder': async () => {
     const server = await startMlflow({ version: '2.22.1' })
     const { url, destination, stop } = server
-    return { url, env: { MLFLOW_TRACKING_URI: url }, put: toFolder(destination), stop }
+    // gunicorn breaks off where the name in its Content-Disposition is not Latin-1.
+    const withheld = names.filter((path) => /[^\u0000-\u00ff]/.test(path))
+    return { url, env: { MLFLOW_TRACKING_URI: url }, put: toFolder(destination), stop, withheld }
   },
   'MLflow 2.22.1, with S3 reached directly': async () => {
     const server = await startMlflow({ version: '2.22.1', env: shared().seaweed.env })
@@ -144,9 +148,14 @@ describe.each(Object.keys(deployments))('%s', (name) => {
   const scan = (args: readonly string[]): Promise<Report> => examined(['scan', ...args], { env: at.env })
   const found = (report: Report): string[] =>
     report.checks.flatMap(({ id, findings }) => findings.map((one) => `${id} ${one.at}`))
-  const expectHealthy = (report: Report, objects: number): void => {
+  const expectHealthy = (report: Report, objects: number, withheld = 0): void => {
     expect(found(report), JSON.stringify(report, undefined, 1)).toEqual([])
-    expect(report.exitCode, JSON.stringify(report.covered)).toBe(0)
+    const refused = report.covered.gaps.filter(({ unexpected }) => unexpected)
+    expect(
+      refused.reduce((sum, { more = 0 }) => sum + 1 + more, 0),
+      JSON.stringify(report.covered),
+    ).toBe(withheld)
+    expect(report.exitCode).toBe(withheld === 0 ? 0 : 3)
     expect(report.covered.objects).toBe(objects)
   }
 
@@ -155,12 +164,14 @@ describe.each(Object.keys(deployments))('%s', (name) => {
     for (const path of [...names, ...beyondServer]) await put(path, whole)
     for (const path of emptyNames) await put(path, Buffer.alloc(0))
     const healthy = await scan([target])
-    expectHealthy(healthy, names.length + beyondServer.length + emptyNames.length)
+    const { withheld = [] } = at
+    expectHealthy(healthy, names.length + beyondServer.length + emptyNames.length, withheld.length)
     expect(healthy.covered.bytes).toBe((names.length + beyondServer.length) * whole.length)
     for (const path of names) await put(path, cut)
     const damaged = await scan([target])
-    expect(found(damaged).sort()).toEqual(names.map((path) => `artifact/structure ${target}/${path}`).sort())
-    expect(damaged.exitCode).toBe(1)
+    const seen = names.filter((path) => !withheld.includes(path))
+    expect(found(damaged).sort()).toEqual(seen.map((path) => `artifact/structure ${target}/${path}`).sort())
+    expect(damaged.exitCode).toBe(withheld.length === 0 ? 1 : 3)
   })
 
   test(`${many} files in one folder`, async () => {
