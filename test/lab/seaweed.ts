@@ -60,7 +60,8 @@ export async function startSeaweed(options: { identities?: readonly Identity[] }
       'master.telemetry': false,
       'master.port': master,
       'master.port.grpc': masterGrpc,
-      'master.volumeSizeLimitMB': 1024,
+      // As many volumes as of this size fit on the disk may be made: small ones, since tests make many buckets.
+      'master.volumeSizeLimitMB': 128,
       'volume.port': volume,
       'volume.port.grpc': volumeGrpc,
       // Each bucket takes seven volumes; the default limit of eight is used up by the second bucket.
