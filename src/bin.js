@@ -2,6 +2,7 @@
 // Plain JavaScript, and the first thing that runs: an older Node cannot even parse what follows, so it is told here.
 import module from 'node:module'
 import { join } from 'node:path'
+import v8 from 'node:v8'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
@@ -23,6 +24,9 @@ if (major < 22 || (major === 22 && minor < 19)) {
 } else {
   process.on('uncaughtException', fail)
   process.on('unhandledRejection', fail)
+  // V8 lets the space of young objects grow to some 100 MiB before it collects: listing 100,000 objects then peaks at 200 MiB
+  // in place of 150, for a tenth of the time (bench/scan). Here memory counts, beside a training that needs it.
+  v8.setFlagsFromString('--semi-space-growth-factor=1')
   // Half of the time of a short run is compiling: what was compiled is kept for the next one, where that can be written.
   const { XDG_CACHE_HOME: given = '', HOME: home = '' } = process.env
   const caches = given.startsWith('/') ? given : home.startsWith('/') ? join(home, '.cache') : undefined
