@@ -174,21 +174,24 @@ describe.each(Object.keys(deployments))('%s', (name) => {
     expect(damaged.exitCode).toBe(withheld.length === 0 ? 1 : 3)
   })
 
-  test(`${many} files in one folder`, async () => {
-    const { target, put } = await run(await experiment())
-    const files = Array.from({ length: many }, (_, n) => `images/${String(n).padStart(5, '0')}.npy`)
-    const waiting = [...files]
-    const work = async () => {
-      for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) await put(path, whole)
-    }
-    await Promise.all(Array.from({ length: 16 }, work))
-    await put('images/07777.npy', cut)
-    const damaged = await scan([target])
-    expect(found(damaged)).toEqual([`artifact/structure ${target}/images/07777.npy`])
-    expect(damaged.exitCode).toBe(1)
-    expect(damaged.covered.objects).toBe(many)
-    // One request for each file, through a server with one worker.
-  }, 900_000)
+  // Thousands of requests each: through a server, and to the store itself, one version of MLflow for each.
+  if (['MLflow 3.17.2 over a folder', 'MLflow 2.22.1, with S3 reached directly'].includes(name)) {
+    test(`${many} files in one folder`, async () => {
+      const { target, put } = await run(await experiment())
+      const files = Array.from({ length: many }, (_, n) => `images/${String(n).padStart(5, '0')}.npy`)
+      const waiting = [...files]
+      const work = async () => {
+        for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) await put(path, whole)
+      }
+      await Promise.all(Array.from({ length: 16 }, work))
+      await put('images/07777.npy', cut)
+      const damaged = await scan([target])
+      expect(found(damaged)).toEqual([`artifact/structure ${target}/images/07777.npy`])
+      expect(damaged.exitCode).toBe(1)
+      expect(damaged.covered.objects).toBe(many)
+      // One request for each file, through a server with one worker.
+    }, 900_000)
+  }
 
   test('a run without artifacts, one with nothing but a folder, and a deleted one', async () => {
     const of = await experiment()
