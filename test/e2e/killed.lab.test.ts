@@ -75,7 +75,9 @@ describe('a client killed with -9 in the middle of its upload', () => {
     const scan = await examined(['scan', `models:/${lost.modelId}`], { env })
     expect(scan.exitCode).toBe(1)
     // MLflow writes to a plain folder under the final name: what the kill left is cut short, and only its size tells.
-    expect(findings(scan, 'artifact/size-mismatch').map(({ at }) => at)).toEqual([`models:/${lost.modelId}`])
+    expect(findings(scan, 'artifact/size-mismatch').map(({ at }) => at)).toEqual([
+      `models:/${lost.modelId}/artifacts/data.bin`,
+    ])
     const report = await repair(lost, env)
     expect(report.steps?.map(({ action, effect }) => `${action} ${effect}`)).toEqual([
       'upload overwrites',
