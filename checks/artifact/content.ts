@@ -2,6 +2,8 @@ import { defineCheck } from '../../src/check.ts'
 import { contents, localTree, loggedModel, manifest, orphanAge, target } from '../../src/needs/declarations.ts'
 import { shellWord } from '../../src/words.ts'
 import { standing } from '../model/status.ts'
+import { isLater } from './told/later.ts'
+import { untoldGap } from './told/untold.ts'
 
 export default defineCheck({
   id: 'artifact/content',
@@ -22,8 +24,7 @@ export default defineCheck({
   async *run({ target, contents, localTree, manifest, loggedModel, orphanAge }) {
     const { clause, facts } = standing(loggedModel, orphanAge)
     for (const { path, because, with: against, modified } of contents.different) {
-      // Whoever wrote the object after the manifest may have meant to.
-      const later = against === 'manifest' && modified !== undefined && modified > (manifest?.writtenAt ?? Number.NaN)
+      const later = against === 'manifest' && isLater(modified, manifest)
       const dir = against === 'folder' ? (localTree?.dir ?? 'the local folder') : undefined
       yield {
         kind: 'finding',
@@ -37,16 +38,12 @@ export default defineCheck({
         wants: [{ want: 'file', target: target.name, path }],
       }
     }
-    for (const { because, unexpected, files, first } of contents.untold) {
-      yield {
-        kind: 'gap',
-        at: `${target.name}/${first}`,
-        cannot: unexpected ? 'see' : 'prove',
-        because: `its content was not compared: ${because}${unexpected ? '' : '; --depth full reads it back'}`,
-        unexpected,
-        about: 'structure',
-        ...(files > 1 && { more: files - 1 }),
-      }
+    for (const each of contents.untold) {
+      yield untoldGap(
+        target.name,
+        each,
+        `its content was not compared: ${each.because}${each.unexpected ? '' : '; --depth full reads it back'}`,
+      )
     }
   },
 })

@@ -14,6 +14,7 @@ import { bytes, exactBytes, shellWord } from '../../src/words.ts'
 import { standing } from '../model/status.ts'
 import { isStaged } from './data/staged.ts'
 import { modelOf, restore } from './remedies/restore.ts'
+import { isLater } from './told/later.ts'
 
 /**
  * Written beside the model after MLflow has summed up the folder, hence not in `model_size_bytes` (measured with MLflow
@@ -90,8 +91,7 @@ export default defineCheck({
     for (const [path, { size: expected }] of manifest?.files ?? []) {
       const { size: stored, modified } = listing.files.get(path) ?? {}
       if (stored === undefined || stored === expected || localTree?.files.has(path)) continue
-      // Whoever wrote the object after the manifest may have meant to.
-      const later = modified !== undefined && modified > (manifest?.writtenAt ?? Number.NaN)
+      const later = isLater(modified, manifest)
       yield {
         kind: 'finding',
         at: `${target.name}/${path}`,

@@ -3,6 +3,7 @@ import { listing, loggedModel, orphanAge, structures, target } from '../../src/n
 import { exactBytes } from '../../src/words.ts'
 import { standing } from '../model/status.ts'
 import { restore } from './remedies/restore.ts'
+import { untoldGap } from './told/untold.ts'
 
 export default defineCheck({
   id: 'artifact/structure',
@@ -54,16 +55,8 @@ export default defineCheck({
         wants: [{ want: 'file', target: target.name, path }],
       }
     }
-    for (const { because, unexpected, files, first } of structures.untold) {
-      yield {
-        kind: 'gap',
-        at: `${target.name}/${first}`,
-        cannot: unexpected ? 'see' : 'prove',
-        because,
-        unexpected,
-        about: 'structure',
-        ...(files > 1 && { more: files - 1 }),
-      }
+    for (const each of structures.untold) {
+      yield untoldGap(target.name, each, each.because)
     }
   },
 })

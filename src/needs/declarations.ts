@@ -417,11 +417,10 @@ export const folderParts = need<readonly FolderFinding[]>()({
 })
 /** What the format verifiers said of the stored files. */
 export interface Structures {
-  /** Files, reads and bytes that it took, and the files of which every byte was proved. */
+  /** Files, reads and bytes that it took. */
   readonly files: number
   readonly reads: number
   readonly bytes: number
-  readonly proved: number
   readonly doubtful: readonly {
     readonly path: string
     /** Bytes. */

@@ -60,14 +60,14 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
   // What a comparison proved byte for byte is not read a second time.
   const proved = (await open(contents).catch(ifTrouble))?.proved
 
-  const counts = { files: 0, reads: 0, bytes: 0, proved: 0 }
+  const counts = { files: 0, reads: 0, bytes: 0 }
   const doubtful: Structures['doubtful'][number][] = []
   const refers: Structures['refers'][number][] = []
   const zeroed: Structures['doubtful'][number][] = []
   const untold = tally()
   const unproved = new Set<string>()
   let many = false
-  const note = ({ path, size }: StoredFile, judged: Judged, whole: boolean) => {
+  const note = ({ path, size }: StoredFile, judged: Judged) => {
     const { judgement, format, because, expected, zeros } = judged
     counts.reads += judged.spent.reads
     if (judgement === 'complete') unproved.delete(path)
@@ -82,7 +82,6 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
       })
     } else if (judgement === 'unknown')
       untold.add(path, format === undefined ? because : `${format.title}: ${because}`, false)
-    else if (whole && judgement === 'complete') counts.proved += 1
     if (zeros !== undefined) zeroed.push({ path, size, judgement: 'suspect', because: zeros })
     const all = judged.refers ?? []
     if (all.length > mostReferences) {
@@ -114,7 +113,7 @@ export const structuresOpener = opener(structures, async ({ open, signal, progre
       tell()
       return got
     }
-    note(file, await judge({ size, read }, path, { prove: whole && proved?.has(path) !== true }), whole)
+    note(file, await judge({ size, read }, path, { prove: whole && proved?.has(path) !== true }))
   })
   // What no other file reads its tensors from has no reason to end in zeros; another section may hold the one that does.
   const read = new Set(refers.map(({ path }) => path))
