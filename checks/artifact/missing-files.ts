@@ -71,12 +71,17 @@ export default defineCheck({
       }
     }
     const { clause, facts } = standing(loggedModel, orphanAge)
-    const folders = foldersOf(listing.files.keys())
+    // Only where something is named that is no file: most often nothing is.
+    let folders: ReadonlySet<string> | undefined
+    const isFolder = (path: string) => {
+      folders ??= foldersOf(listing.files.keys())
+      return folders.has(path)
+    }
     const { passedOver = [] } = listing
     // What may lie behind something that was passed over is not known to be missing; that it was is told of every look.
     const isUnseen = (path: string) => passedOver.some((at) => at.path === '' || `${path}/`.startsWith(`${at.path}/`))
     const isFile = (path: string) => listing.files.has(path) || isUnseen(path)
-    const isStored = (path: string) => isFile(path) || folders.has(path)
+    const isStored = (path: string) => isFile(path) || isFolder(path)
     const said = new Set<string>()
     const missing = (path: string, says: string, severity: 'error' | 'warning') => {
       said.add(path)
