@@ -1,156 +1,17 @@
-import type { Want } from '../check.ts'
-import { Trouble } from '../errors.ts'
-import { resolveTargets } from '../mlflow/target.ts'
-import type { Target } from '../mlflow/types.ts'
-import { localTree, store as storeNeed, tracking as trackingNeed } from '../needs/declarations.ts'
-import { apply } from '../repair/apply.ts'
-import { plan } from '../repair/plan.ts'
-import type { Place, Planned, RepairOptions } from '../repair/types.ts'
-import type { Step } from '../report.ts'
-import { stateDir } from '../transfer/journal.ts'
-import { bytes, count, duration } from '../words.ts'
-import { type CommandContext, type CommonOptions, defineCommand } from './command.ts'
-import { doubtOf } from './doubt.ts'
-import { foreignFolder, localOf } from './local-folder.ts'
-import { askedFor, neededFor, olderThan, specsOf, targetsOf } from './scan.ts'
-import { coveredBy, type Look, openSession, type Session } from './session.ts'
-import { parseSize, parseTime } from './sizes.ts'
+import { defineCommand } from './command.ts'
+import { repairTargets } from './repairing.ts'
+import { askedFor, neededFor, olderThan, specsOf } from './scan.ts'
+import { coveredBy, openSession } from './session.ts'
+import { parseTime } from './sizes.ts'
+import { type TransferArguments, transferOptions, transferring } from './transfer-options.ts'
 
-interface Arguments {
+interface Arguments extends TransferArguments {
   targets?: string[]
   experiment?: string
   from?: string
-  yes: boolean
-  dryRun: boolean
-  overwrite: string[]
   abortOrphans: boolean
   olderThan: string
-  settle: string
-  memory: string
 }
-
-/** Parts in flight at once: on two cores more gained nothing (measured against versitygw on loopback). */
-const concurrency = 4
-
-const wantsOf = ({ outcome }: Look): Want[] =>
-  outcome.checks.flatMap((check) => check.findings).flatMap((finding) => finding.wants ?? [])
-
-/** Consent to overwrite names a file of the local folder: it is compared, also when no check can tell that it differs. */
-const isToBeOverwritten = async (look: Look, target: Target, { overwrite }: RepairOptions): Promise<boolean> => {
-  const tree = overwrite.size > 0 ? await look.opened(localTree) : undefined
-  return [...(tree?.files.keys() ?? [])].some((path) => overwrite.has(path) || overwrite.has(`${target.name}/${path}`))
-}
-
-/** As it is now: repairing changes a model's status, and the old one must not be reported. */
-const refreshed = async (target: Target, session: Session, signal: AbortSignal): Promise<Target> => {
-  if (!target.model) return target
-  const tracked = await session.open(trackingNeed)
-  for await (const now of resolveTargets({ kind: 'model', modelId: target.model.modelId }, tracked, signal)) return now
-  return target
-}
-
-/** Undefined where the store cannot be opened: the checks that need it are blocked, and the report says why. */
-const placeOf = async (look: Look, target: Target, session: Session): Promise<Place | undefined> => {
-  const local = await localOf(look)
-  try {
-    return {
-      target,
-      store: await look.open(storeNeed),
-      ...('tree' in local ? { source: local.tree } : { noSource: local.none }),
-      ...(target.model ? { tracking: await session.open(trackingNeed) } : {}),
-    }
-  } catch (error) {
-    if (error instanceof Trouble) return undefined
-    throw error
-  }
-}
-
-const said: Readonly<Record<Step['effect'], string>> = {
-  adds: 'adds',
-  overwrites: 'overwrites',
-  deletes: 'gives up the parts of',
-  'changes-status': 'sets the status of',
-}
-
-const planInWords = (steps: readonly Step[]): string =>
-  steps
-    .map((step) => {
-      const at = `${step.target}/${step.path}`.replace(/\/$/, '')
-      const size =
-        step.action === 'upload' ? `, ${bytes(step.bytes)} from ${step.source ?? 'nowhere'} by ${step.route}` : ''
-      const why = step.because ? ` (${step.because})` : ''
-      return `  ${step.state === 'planned' ? said[step.effect] : `${step.state}:`} ${at}${size}${why}\n`
-    })
-    .join('')
-
-type Consent = 'yes' | 'no' | 'not asked'
-
-/** On a terminal it asks; elsewhere `--yes` is the consent. */
-const consents = async (steps: readonly Step[], args: Arguments, context: CommandContext): Promise<Consent> => {
-  const todo = steps.filter(({ state }) => state === 'planned')
-  if (todo.length === 0 || args.yes) return 'yes'
-  context.tell(`The plan:\n${planInWords(steps)}`)
-  if (!context.host.ask) {
-    context.tell('Nothing was done: where there is no terminal to ask on, --yes is needed.\n')
-    return 'not asked'
-  }
-  const amount = todo.reduce((sum, step) => sum + (step.action === 'upload' ? step.bytes : 0), 0)
-  const answer = await context.host.ask(
-    `Carry out ${count(todo.length, 'step')}, at most ${bytes(amount)} to send? [y/N] `,
-  )
-  return /^y(es)?$/i.test(answer.trim()) ? 'yes' : 'no'
-}
-
-const carryOut = async (
-  planned: readonly Planned[],
-  places: readonly Place[],
-  options: RepairOptions,
-  session: Session,
-  context: CommandContext,
-): Promise<readonly Step[]> =>
-  apply(planned, {
-    ...options,
-    places,
-    doubt: async (target) => {
-      const look = await session.look(await refreshed(target, session, context.signal), { which: 'all' })
-      try {
-        context.signal.throwIfAborted()
-        return await doubtOf(look)
-      } finally {
-        await look.close()
-      }
-    },
-    onStep: (step) => context.progress(`${step.action} ${step.path}`),
-    onProgress: (step, progress) => {
-      const { sent, reused, total, bytesPerSecond } = progress
-      const left = bytesPerSecond > 0 ? `, ${duration(((total - sent - reused) / bytesPerSecond) * 1000)} left` : ''
-      const kept = reused > 0 ? `, ${bytes(reused)} of it reused` : ''
-      context.progress(
-        `${step.path}: ${bytes(sent + reused)} of ${bytes(total)}${kept}, ${bytes(bytesPerSecond)}/s${left}`,
-      )
-    },
-  })
-
-const optionsOf = (args: Arguments & CommonOptions, context: CommandContext): RepairOptions => ({
-  overwrite: new Set(args.overwrite),
-  abortOrphans: args.abortOrphans,
-  orphanAgeMs: parseTime('--older-than', args.olderThan),
-  settleMs: parseTime('--settle', args.settle),
-  memoryBytes: parseSize('--memory', args.memory),
-  concurrency,
-  journalDir: stateDir(context.host.env),
-  sightings: new Map(),
-  signal: context.signal,
-})
-
-/** A folder without a model names no owner: with several runs to choose from it would land in each of them. */
-const ambiguous = (dir: string): Trouble =>
-  new Trouble({
-    kind: 'usage',
-    what: `cannot use --from ${dir}`,
-    why: 'more than one run or model takes its files, and nothing in it says whose they are',
-    todo: 'Name the one run that they belong to',
-  })
 
 export default defineCommand<Arguments>({
   name: 'repair',
@@ -170,28 +31,13 @@ export default defineCommand<Arguments>({
       requiresArg: true,
       describe: 'The local folder that still holds the files, such as the model folder of the killed process',
     },
-    yes: { type: 'boolean', default: false, describe: 'Carry out the plan without asking' },
-    'dry-run': { type: 'boolean', default: false, describe: 'Show the plan and do nothing' },
-    overwrite: {
-      type: 'string',
-      array: true,
-      requiresArg: true,
-      default: [],
-      describe: 'A stored path that may be replaced though it is no beginning of the local file',
-    },
+    ...transferOptions,
     'abort-orphans': {
       type: 'boolean',
       default: false,
       describe: 'Give up abandoned uploads that no local file completes',
     },
     'older-than': olderThan,
-    settle: {
-      type: 'string',
-      requiresArg: true,
-      default: '60s',
-      describe: 'How long no part may appear before an upload that was begun elsewhere is taken up',
-    },
-    memory: { type: 'string', requiresArg: true, default: '64MiB', describe: 'Memory for all parts in flight' },
   },
   examples: [
     ['mlflow-doctor repair runs:/0123… --from ./model --dry-run', 'What would be done'],
@@ -200,65 +46,20 @@ export default defineCommand<Arguments>({
   report: async (args, context) => {
     const specs = specsOf(args, context.host.cwd)
     const needed = neededFor(args, context, { localDir: args.from, olderThan: args.olderThan })
-    const options = optionsOf(args, context)
+    const options = {
+      ...transferring(args, context),
+      abortOrphans: args.abortOrphans,
+      orphanAgeMs: parseTime('--older-than', args.olderThan),
+    }
+    const { yes, from } = args
+    const asked = { specs, options, yes, dryRun: args.dryRun || args.readOnly, ...(from === undefined ? {} : { from }) }
     const session = openSession('scan', needed, args, context)
-    const target = askedFor(args)
-    /** Looks that are not yet counted into the report, because a second look after the repair may take their place. */
-    const damaged: (Look & { target: Target })[] = []
-    let steps: readonly Step[] = []
-    let foreign: string | undefined
-    let belongs = args.from === undefined
     try {
-      await session.once()
-      for (const spec of specs) {
-        for await (const at of targetsOf(spec, session, context.signal)) {
-          const look = { ...(await session.look(at)), target: at }
-          damaged.push(look)
-          const local = await localOf(look)
-          if ('none' in local) foreign = local.none
-          else if (at.kind === 'model') belongs = true
-          else if (belongs && args.from !== undefined) throw ambiguous(args.from)
-          else belongs = true
-          if (wantsOf(look).length > 0 || (await isToBeOverwritten(look, at, options))) continue
-          damaged.pop()
-          await session.keep(look)
-          await look.close()
-        }
-      }
-      context.signal.throwIfAborted()
-      if (!belongs) throw foreignFolder('--from', args.from ?? '', foreign ?? 'nothing was found to look at')
-      const places = (await Promise.all(damaged.map((look) => placeOf(look, look.target, session)))).filter(
-        (place) => place !== undefined,
-      )
-      const planned = await plan(damaged.flatMap(wantsOf), places, options)
-      steps = planned.map(({ step }) => step)
-      const consent = args.dryRun || args.readOnly ? 'not asked' : await consents(steps, args, context)
-      const go = consent === 'yes'
-      if (consent === 'no') {
-        context.tell('Nothing was done.\n')
-        steps = steps.map((step) => (step.state === 'planned' ? { ...step, state: 'declined' } : step))
-      }
-      if (go) steps = await carryOut(planned, places, options, session, context)
-      for (const look of go ? [...damaged] : []) {
-        context.signal.throwIfAborted()
-        const again = await session.look(await refreshed(look.target, session, context.signal))
-        if (!context.signal.aborted) {
-          damaged.shift()
-          await session.keep(again)
-          await look.close()
-        }
-        await again.close()
-      }
-    } catch (error) {
-      // What was found and done until the interruption is told all the same.
-      if (!context.signal.aborted) throw error
+      const steps = await repairTargets(asked, session, context)
+      const { checks } = session.results
+      return { target: askedFor(args), checks, steps, covered: coveredBy(session, args.require) }
     } finally {
-      for (const look of damaged) {
-        await session.keep(look)
-        await look.close()
-      }
       await session.close()
     }
-    return { target, checks: session.results.checks, steps, covered: coveredBy(session, args.require) }
   },
 })

@@ -167,6 +167,19 @@ export interface Store {
    */
   putWhole?(path: string, source: WholeSource, signal?: AbortSignal): Promise<void>
 
+  /**
+   * Sends an object that fits into memory and one request, visible at once, whole or not at all; present where the store
+   * checks `crc32` (or an MD5 made from the same bytes) before it accepts it. `how` as in `OpenUpload.complete`. Hands back
+   * what the store confirmed.
+   */
+  putOne?(
+    path: string,
+    bytes: Uint8Array,
+    crc32: number,
+    how: { readonly ifAbsent: boolean; readonly replaces?: StoredFile },
+    signal?: AbortSignal,
+  ): Promise<ObjectProof>
+
   /** Gives up an upload that `unfinished` listed, however it was begun. One that is gone already is no error. */
   abort(upload: UnfinishedUpload, signal?: AbortSignal): Promise<void>
 

@@ -6,6 +6,7 @@ or `logged`. A client that was to be killed and was not exits with 3. Needs MLFL
 
 import os
 import pathlib
+import shutil
 import signal
 import sys
 import threading
@@ -84,6 +85,9 @@ to_be_killed = any(how is not None for how in (given.kill_parts, given.kill_writ
 
 
 def before_upload(facts):
+    if given.kill_written is not None:
+        # One sendfile of the whole file can be over before another thread gets a turn; copied in pieces, each is one.
+        shutil._USE_CP_SENDFILE = False
     if to_be_killed:
         threading.Thread(target=kill_when_due, args=(given, facts), daemon=True).start()
 

@@ -1,0 +1,203 @@
+/** What every command does that puts files back: look, plan, ask, carry out, look again. */
+import type { Want } from '../check.ts'
+import { Trouble } from '../errors.ts'
+import { resolveTargets } from '../mlflow/target.ts'
+import type { Target, TargetSpec } from '../mlflow/types.ts'
+import { localTree, store as storeNeed, tracking as trackingNeed } from '../needs/declarations.ts'
+import { apply } from '../repair/apply.ts'
+import { plan } from '../repair/plan.ts'
+import type { Place, Planned, RepairOptions } from '../repair/types.ts'
+import type { Step } from '../report.ts'
+import { bytes, count, duration } from '../words.ts'
+import type { CommandContext } from './command.ts'
+import { doubtOf } from './doubt.ts'
+import { foreignFolder, localOf } from './local-folder.ts'
+import { targetsOf } from './scan.ts'
+import type { Look, Session } from './session.ts'
+
+export interface Repairing {
+  readonly specs: readonly TargetSpec[]
+  readonly options: RepairOptions
+  /** `--from`. */
+  readonly from?: string
+  /** `--yes`: the consent is given. */
+  readonly yes: boolean
+  /** Show the plan and do nothing. */
+  readonly dryRun: boolean
+}
+
+const wantsOf = ({ outcome }: Look): Want[] =>
+  outcome.checks.flatMap((check) => check.findings).flatMap((finding) => finding.wants ?? [])
+
+/** Consent to overwrite names a file of the local folder: it is compared, also when no check can tell that it differs. */
+const isToBeOverwritten = async (look: Look, target: Target, { overwrite }: RepairOptions): Promise<boolean> => {
+  const tree = overwrite.size > 0 ? await look.opened(localTree) : undefined
+  return [...(tree?.files.keys() ?? [])].some((path) => overwrite.has(path) || overwrite.has(`${target.name}/${path}`))
+}
+
+/** As it is now: repairing changes a model's status, and the old one must not be reported. */
+const refreshed = async (target: Target, session: Session, signal: AbortSignal): Promise<Target> => {
+  if (!target.model) return target
+  const tracked = await session.open(trackingNeed)
+  for await (const now of resolveTargets({ kind: 'model', modelId: target.model.modelId }, tracked, signal)) return now
+  return target
+}
+
+/** Undefined where the store cannot be opened: the checks that need it are blocked, and the report says why. */
+const placeOf = async (look: Look, target: Target, session: Session): Promise<Place | undefined> => {
+  const local = await localOf(look)
+  try {
+    return {
+      target,
+      store: await look.open(storeNeed),
+      ...('tree' in local ? { source: local.tree } : { noSource: local.none }),
+      ...(target.model ? { tracking: await session.open(trackingNeed) } : {}),
+    }
+  } catch (error) {
+    if (error instanceof Trouble) return undefined
+    throw error
+  }
+}
+
+const said: Readonly<Record<Step['effect'], string>> = {
+  adds: 'adds',
+  overwrites: 'overwrites',
+  deletes: 'gives up the parts of',
+  'changes-status': 'sets the status of',
+}
+
+const planInWords = (steps: readonly Step[]): string =>
+  steps
+    .map((step) => {
+      const at = `${step.target}/${step.path}`.replace(/\/$/, '')
+      const size =
+        step.action === 'upload' ? `, ${bytes(step.bytes)} from ${step.source ?? 'nowhere'} by ${step.route}` : ''
+      const why = step.because ? ` (${step.because})` : ''
+      return `  ${step.state === 'planned' ? said[step.effect] : `${step.state}:`} ${at}${size}${why}\n`
+    })
+    .join('')
+
+type Consent = 'yes' | 'no' | 'not asked'
+
+/** On a terminal it asks; elsewhere `--yes` is the consent. */
+const consents = async (steps: readonly Step[], { yes }: Repairing, context: CommandContext): Promise<Consent> => {
+  const todo = steps.filter(({ state }) => state === 'planned')
+  if (todo.length === 0 || yes) return 'yes'
+  context.tell(`The plan:\n${planInWords(steps)}`)
+  if (!context.host.ask) {
+    context.tell('Nothing was done: where there is no terminal to ask on, --yes is needed.\n')
+    return 'not asked'
+  }
+  const amount = todo.reduce((sum, step) => sum + (step.action === 'upload' ? step.bytes : 0), 0)
+  const answer = await context.host.ask(
+    `Carry out ${count(todo.length, 'step')}, at most ${bytes(amount)} to send? [y/N] `,
+  )
+  return /^y(es)?$/i.test(answer.trim()) ? 'yes' : 'no'
+}
+
+const carryOut = async (
+  planned: readonly Planned[],
+  places: readonly Place[],
+  options: RepairOptions,
+  session: Session,
+  context: CommandContext,
+): Promise<readonly Step[]> =>
+  apply(planned, {
+    ...options,
+    places,
+    doubt: async (target) => {
+      const look = await session.look(await refreshed(target, session, context.signal), { which: 'all' })
+      try {
+        context.signal.throwIfAborted()
+        return await doubtOf(look)
+      } finally {
+        await look.close()
+      }
+    },
+    onStep: (step) => context.progress(`${step.action} ${step.path}`),
+    onProgress: (step, progress) => {
+      const { sent, reused, total, bytesPerSecond } = progress
+      const left = bytesPerSecond > 0 ? `, ${duration(((total - sent - reused) / bytesPerSecond) * 1000)} left` : ''
+      const kept = reused > 0 ? `, ${bytes(reused)} of it reused` : ''
+      context.progress(
+        `${step.path}: ${bytes(sent + reused)} of ${bytes(total)}${kept}, ${bytes(bytesPerSecond)}/s${left}`,
+      )
+    },
+  })
+
+/** A folder without a model names no owner: with several runs to choose from it would land in each of them. */
+const ambiguous = (dir: string): Trouble =>
+  new Trouble({
+    kind: 'usage',
+    what: `cannot use --from ${dir}`,
+    why: 'more than one run or model takes its files, and nothing in it says whose they are',
+    todo: 'Name the one run that they belong to',
+  })
+
+/**
+ * Runs the checks that run once, looks at each target, plans what the checks want, asks, carries the plan out, and keeps the second look in the report.
+ * The caller closes the session. What was done until an interruption is handed back all the same.
+ */
+export const repairTargets = async (
+  asked: Repairing,
+  session: Session,
+  context: CommandContext,
+): Promise<readonly Step[]> => {
+  const { specs, options, from, dryRun } = asked
+  /** Looks that are not yet counted into the report, because a second look after the repair may take their place. */
+  const damaged: (Look & { target: Target })[] = []
+  let steps: readonly Step[] = []
+  let foreign: string | undefined
+  let belongs = from === undefined
+  try {
+    await session.once()
+    for (const spec of specs) {
+      for await (const at of targetsOf(spec, session, context.signal)) {
+        const look = { ...(await session.look(at)), target: at }
+        damaged.push(look)
+        const local = await localOf(look)
+        if ('none' in local) foreign = local.none
+        else if (at.kind === 'model') belongs = true
+        else if (belongs && from !== undefined) throw ambiguous(from)
+        else belongs = true
+        if (wantsOf(look).length > 0 || (await isToBeOverwritten(look, at, options))) continue
+        damaged.pop()
+        await session.keep(look)
+        await look.close()
+      }
+    }
+    context.signal.throwIfAborted()
+    if (!belongs) throw foreignFolder('--from', from ?? '', foreign ?? 'nothing was found to look at')
+    const places = (await Promise.all(damaged.map((look) => placeOf(look, look.target, session)))).filter(
+      (place) => place !== undefined,
+    )
+    const planned = await plan(damaged.flatMap(wantsOf), places, options)
+    steps = planned.map(({ step }) => step)
+    const consent = dryRun ? 'not asked' : await consents(steps, asked, context)
+    const go = consent === 'yes'
+    if (consent === 'no') {
+      context.tell('Nothing was done.\n')
+      steps = steps.map((step) => (step.state === 'planned' ? { ...step, state: 'declined' } : step))
+    }
+    if (go) steps = await carryOut(planned, places, options, session, context)
+    for (const look of go ? [...damaged] : []) {
+      context.signal.throwIfAborted()
+      const again = await session.look(await refreshed(look.target, session, context.signal))
+      if (!context.signal.aborted) {
+        damaged.shift()
+        await session.keep(again)
+        await look.close()
+      }
+      await again.close()
+    }
+  } catch (error) {
+    // What was found and done until the interruption is told all the same.
+    if (!context.signal.aborted) throw error
+  } finally {
+    for (const look of damaged) {
+      await session.keep(look)
+      await look.close()
+    }
+  }
+  return steps
+}
