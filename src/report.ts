@@ -93,7 +93,7 @@ export const stepStates: readonly StepState[] = ['planned', 'applied', 'verified
 export interface Step {
   readonly target: string
   readonly path: string
-  readonly action: 'upload' | 'abort-upload' | 'set-ready'
+  readonly action: 'upload' | 'copy' | 'abort-upload' | 'write-manifest' | 'set-ready'
   /** Where the bytes come from. */
   readonly source?: string
   readonly route?: RouteKind

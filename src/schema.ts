@@ -124,7 +124,7 @@ const step = object(
   {
     target: text,
     path: text,
-    action: oneOf(['upload', 'abort-upload', 'set-ready']),
+    action: oneOf(['upload', 'copy', 'abort-upload', 'write-manifest', 'set-ready']),
     effect: oneOf(['adds', 'overwrites', 'deletes', 'changes-status']),
     bytes: amount,
     sent: amount,

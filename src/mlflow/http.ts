@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import fetch, { FetchError, type RequestInit, type Response } from 'node-fetch'
 import { Trouble } from '../errors.ts'
 import { firstBytes } from '../first-bytes.ts'
+import { retryAfterIn } from '../retry-after.ts'
 import { agentFor } from './agent.ts'
 import { codeOf, connectionTrouble, hangTrouble, notJson, redirectTrouble, statusTrouble } from './http-trouble.ts'
 import type { CallOptions } from './server.ts'
@@ -55,13 +56,6 @@ const urlOf = (base: string, path: string, query: CallOptions['query']): URL => 
   const url = new URL(base + path)
   for (const [key, value] of Object.entries(query ?? {})) if (value !== undefined) url.searchParams.set(key, value)
   return url
-}
-
-const retryAfterMs = (response: Response): number | undefined => {
-  const value = response.headers.get('retry-after')
-  if (value === null) return undefined
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now()
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined
 }
 
 /** Errors that another attempt cannot mend. */
@@ -133,7 +127,7 @@ export const openHttp = (
       let waitMs = wait ?? 0
       try {
         const done = await attempt(url, init, options, what, async (response, alive) => {
-          const asked = retryAfterMs(response)
+          const asked = retryAfterIn(response.headers.get('retry-after'))
           if (asked !== undefined) waitMs = asked
           if (transient.has(response.status) && more(waitMs)) {
             response.body?.resume()

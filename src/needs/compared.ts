@@ -1,20 +1,14 @@
 /** What stored files hold, against the manifest of an earlier upload and against a local folder. */
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { ifTrouble, NotApplicable, Trouble } from '../errors.ts'
+import { ifTrouble, NotApplicable } from '../errors.ts'
 import { unsafeBecause } from '../stores/path.ts'
 import { readExactly } from '../stores/read-exactly.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
 import { openSource } from '../transfer/identity.ts'
-import {
-  hasDigest,
-  largestManifest,
-  type Manifest,
-  type ManifestFile,
-  manifestPath,
-  parseManifest,
-} from '../transfer/manifest.ts'
+import { hasDigest, type ManifestFile, manifestPath } from '../transfer/manifest.ts'
 import { compareByReading, compareWithLocal, type Verdict } from '../transfer/proof.ts'
+import { readManifest } from '../transfer/stored-manifest.ts'
 import { count } from '../words.ts'
 import { type Contents, contents, depth, listing, localTree, manifest, store } from './declarations.ts'
 import { isReadWhole, unread } from './judged.ts'
@@ -32,26 +26,6 @@ export const manifestOpener = opener(manifest, async ({ open, signal }: Opening<
   const value = await readManifest(await open(store), stored.size, signal)
   return { value, facts: { manifestFiles: value.files.size } }
 })
-
-const readManifest = async (from: Store, size: number, signal: AbortSignal): Promise<Manifest> => {
-  const useless = (malformed: string): Manifest => ({ writtenAt: 0, files: new Map(), malformed })
-  const unread = (why: string): Manifest => ({ ...useless(why), unread: true })
-  if (size > largestManifest) return useless(`it has ${size} bytes, and no manifest is larger than ${largestManifest}`)
-  let text: string
-  try {
-    text = Buffer.from(await readExactly(from, manifestPath, 0, size, signal)).toString('utf8')
-  } catch (error) {
-    // What only wants the manifest would pass without it.
-    if (error instanceof Trouble) return unread(error.why)
-    throw error
-  }
-  try {
-    return parseManifest(text)
-  } catch (error) {
-    if (error instanceof Trouble && error.kind === 'unexpected-answer') return useless(error.why)
-    throw error
-  }
-}
 
 /** Reads a stored file whole and holds it against the manifest's strongest checksum. */
 const compareWithManifest = async (

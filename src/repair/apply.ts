@@ -1,14 +1,22 @@
+import type { RouteKind } from '../check.ts'
 import { Trouble } from '../errors.ts'
+import { each } from '../needs/each.ts'
 import type { Step, StepState } from '../report.ts'
 import { timesOf } from '../stores/age.ts'
 import { transferFile } from '../transfer/engine.ts'
 import type { Progress } from '../transfer/progress.ts'
+import { openSender, type Sender } from '../transfer/sender.ts'
 import { bytes } from '../words.ts'
+import { isModelFile } from './plan.ts'
 import { tooYoung } from './plan-abort.ts'
 import { proveContent } from './prove-content.ts'
 import type { Applying, Place, Planned } from './types.ts'
+import { type Proved, writeManifest } from './write-manifest.ts'
 
-type Ending = Partial<Pick<Step, 'sent' | 'reused'>> & { readonly state: StepState; readonly because?: string }
+type Ending = Partial<Pick<Step, 'sent' | 'reused' | 'bytes'>> & {
+  readonly state: StepState
+  readonly because?: string
+}
 
 /** What an interruption leaves in the store, so that nobody takes the work for lost. */
 const interrupted = ({ bytes: size }: Step, { store }: Place, reached: Progress | undefined): Ending => {
@@ -22,7 +30,13 @@ const interrupted = ({ bytes: size }: Step, { store }: Place, reached: Progress 
   return { state: 'failed', sent, reused: resumable ? reused : 0, because }
 }
 
-const upload = async (planned: Planned & { do: 'upload' }, place: Place, applying: Applying): Promise<Ending> => {
+const upload = async (
+  planned: Planned & { do: 'upload' },
+  place: Place,
+  applying: Applying,
+  sender: Sender,
+  proved: (path: string, file: Proved) => void,
+): Promise<Ending> => {
   const { step, file, identity, replaces } = planned
   if (file === undefined || identity === undefined) return { state: 'failed', because: 'it has no source' }
   const { onProgress, signal, patience } = applying
@@ -36,6 +50,7 @@ const upload = async (planned: Planned & { do: 'upload' }, place: Place, applyin
     adopt: true,
     settleMs: applying.settleMs,
     sightings: applying.sightings,
+    sender,
     memoryBytes: applying.memoryBytes,
     concurrency: applying.concurrency,
     ifAbsent: replaces === undefined,
@@ -52,7 +67,8 @@ const upload = async (planned: Planned & { do: 'upload' }, place: Place, applyin
     throw error
   })
   if (ended === undefined) return interrupted(step, place, reached)
-  const { sent, reused, verified, how } = ended
+  const { sent, reused, size, crc32, verified, how } = ended
+  if (verified) proved(step.path, { file, size, crc32 })
   return { state: verified ? 'verified' : 'unverified', sent, reused, because: how }
 }
 
@@ -74,6 +90,8 @@ const abort = async (planned: Planned & { do: 'abort' }, place: Place, applying:
   return { state: 'verified', because: 'the store lists it no more' }
 }
 
+const isOfFiles = (action: Step['action']): boolean => action === 'upload' || action === 'copy'
+
 const ready = async (
   planned: Planned & { do: 'ready' },
   place: Place,
@@ -83,7 +101,7 @@ const ready = async (
   const { tracking, target } = place
   if (tracking === undefined) return { state: 'failed', because: 'no tracking store is known that holds this model' }
   const open = done.filter(
-    ({ target: of, action, state }) => of === target.name && action === 'upload' && state !== 'verified',
+    ({ target: of, action, state }) => of === target.name && isOfFiles(action) && state !== 'verified',
   )
   if (open.length > 0) return { state: 'failed', because: `${open.length} of its files were not verified` }
   const doubt = await applying.doubt(target)
@@ -99,26 +117,78 @@ const ready = async (
     : { state: 'unverified', because: `the tracking store still says ${status}` }
 }
 
+const manifest = async (
+  place: Place,
+  applying: Applying,
+  done: readonly Step[],
+  proved: ReadonlyMap<string, Proved>,
+  sender: Sender,
+): Promise<Ending> => {
+  const open = done.filter(
+    ({ target, action, state }) => target === place.target.name && isOfFiles(action) && state !== 'verified',
+  )
+  if (open.length > 0) return { state: 'declined', because: `${open.length} of the files were not verified` }
+  return writeManifest(place, proved, applying, sender)
+}
+
+/** Files side by side. A single PUT through a server has the whole line, since a time limit may hang over it. */
+const filesAtOnce: Readonly<Record<RouteKind, number>> = {
+  'store-multipart': 8,
+  'store-put': 8,
+  'folder-copy': 2,
+  'signed-parts': 2,
+  'proxied-put': 1,
+}
+
+/** Steps that may go side by side, one group after the other: the data of a target, then its MLmodel files; all else alone. */
+const groupsOf = (plan: readonly Planned[]): readonly (readonly number[])[] => {
+  const groups: number[][] = []
+  let last: string | undefined
+  for (const [at, planned] of plan.entries()) {
+    const { target, path } = planned.step
+    const group = planned.do === 'upload' ? JSON.stringify([target, isModelFile(path)]) : undefined
+    if (group === undefined || group !== last) groups.push([])
+    groups.at(-1)?.push(at)
+    last = group
+  }
+  return groups
+}
+
 /**
- * Carries out a plan, step by step. A step that fails stops no other one, but a status is set only when all before it
- * went well. An interruption leaves the remaining steps `planned`.
+ * Carries out a plan. A step that fails stops no other one, but a status is set only when all before it went well. An
+ * interruption leaves the remaining steps `planned`.
  */
 export const apply = async (plan: readonly Planned[], applying: Applying): Promise<readonly Step[]> => {
   const { places, signal, onStep } = applying
-  const steps: Step[] = []
+  const sender = openSender({ ...applying, concurrency: applying.requests ?? applying.concurrency })
+  const steps = plan.map(({ step }) => step)
   const isStopped = (): boolean => signal?.aborted === true
+  const placeOf = (planned: Planned) => places.find(({ target }) => target.name === planned.step.target)
+  const proved = new Map<string, Map<string, Proved>>()
+  const provedOf = (target: string): Map<string, Proved> => {
+    const known = proved.get(target) ?? new Map<string, Proved>()
+    proved.set(target, known)
+    return known
+  }
+  for (const planned of plan) {
+    // Compared while planning, and found to be there.
+    if (planned.do !== 'upload' || planned.step.state !== 'verified' || planned.file === undefined) continue
+    const { path, target, bytes: size } = planned.step
+    provedOf(target).set(path, { file: planned.file, size, crc32: undefined })
+  }
+  const act = (planned: Planned, place: Place): Promise<Ending> => {
+    const known = provedOf(place.target.name)
+    if (planned.do === 'upload') return upload(planned, place, applying, sender, (path, file) => known.set(path, file))
+    if (planned.do === 'manifest') return manifest(place, applying, steps, known, sender)
+    return planned.do === 'abort' ? abort(planned, place, applying) : ready(planned, place, applying, steps)
+  }
   const carryOut = async (planned: Planned): Promise<Step> => {
-    const place = places.find(({ target }) => target.name === planned.step.target)
+    const place = placeOf(planned)
     if (planned.step.state !== 'planned' || isStopped()) return planned.step
     if (place === undefined) return { ...planned.step, state: 'failed', because: 'its target is not open' }
     onStep?.(planned.step)
     try {
-      const ending =
-        planned.do === 'upload'
-          ? await upload(planned, place, applying)
-          : planned.do === 'abort'
-            ? await abort(planned, place, applying)
-            : await ready(planned, place, applying, steps)
+      const ending = await act(planned, place)
       return { ...planned.step, ...ending }
     } catch (error) {
       if (isStopped())
@@ -127,10 +197,17 @@ export const apply = async (plan: readonly Planned[], applying: Applying): Promi
       return { ...planned.step, state: 'failed', because: `${error.why}. ${error.todo}` }
     }
   }
-  for (const planned of plan) {
-    const step = await carryOut(planned)
-    steps.push(step)
-    if (step !== planned.step) onStep?.(step)
+  for (const group of groupsOf(plan)) {
+    const [first] = group
+    const route = first === undefined ? undefined : plan[first]?.step.route
+    const run = async (at: number): Promise<void> => {
+      const planned = plan[at]
+      if (planned === undefined) return
+      const step = await carryOut(planned)
+      steps[at] = step
+      if (step !== planned.step) onStep?.(step)
+    }
+    await each(group, run, route === undefined ? 1 : filesAtOnce[route])
   }
   return steps
 }

@@ -1,5 +1,6 @@
 import type { Want } from '../check.ts'
 import type { Step } from '../report.ts'
+import { manifestPath } from '../transfer/manifest.ts'
 import { planAbort } from './plan-abort.ts'
 import { planUpload } from './plan-upload.ts'
 import type { Place, Planned, RepairOptions } from './types.ts'
@@ -8,7 +9,7 @@ import { mergeWants, type Wanted } from './wants.ts'
 /** True for a step that is done or can be: nothing in the way of what depends on it. */
 const isHopeful = ({ state }: Step): boolean => state !== 'failed' && state !== 'declined'
 
-const isModelFile = (path: string): boolean => path === 'MLmodel' || path.endsWith('/MLmodel')
+export const isModelFile = (path: string): boolean => path === 'MLmodel' || path.endsWith('/MLmodel')
 
 /**
  * Small files first: by them a proxied store finds out whether large ones can be read back. MLmodel goes last, so that a
@@ -35,6 +36,18 @@ const planReady = (place: Place, modelId: string, before: readonly Planned[]): P
             ? `sizes alone prove no content; give --from${place.noSource === undefined ? '' : ` (${place.noSource})`}`
             : undefined
   return { do: 'ready', modelId, step: because === undefined ? step : { ...step, state: 'declined', because } }
+}
+
+/** Planned only where something is to be sent: a target that is whole is not written to. */
+const planManifest = (
+  { target, store }: Place,
+  uploads: readonly Planned[],
+  { manifest }: RepairOptions,
+): Planned[] => {
+  const todo = uploads.some(({ step }) => step.state === 'planned')
+  if (manifest === 'none' || !todo || !uploads.every(({ step }) => isHopeful(step))) return []
+  const common = { target: target.name, path: manifestPath, action: 'write-manifest', effect: 'adds' } as const
+  return [{ do: 'manifest', step: { ...common, route: store.route, bytes: 0, sent: 0, reused: 0, state: 'planned' } }]
 }
 
 /** A file that may be replaced is compared, and sent where it differs, also when no check can tell that it does. */
@@ -65,7 +78,7 @@ export const plan = async (
       options.signal?.throwIfAborted()
       uploads.push(await planUpload(place, path, sizes, options))
     }
-    planned.push(...inOrder(uploads))
+    planned.push(...inOrder(uploads), ...planManifest(place, uploads, options))
     for (const upload of wanted.uploads) {
       const takenUp = uploads.some(({ step }) => step.path === upload.path && step.state === 'planned')
       const abort = await planAbort(place, upload, takenUp, options)

@@ -1,6 +1,7 @@
 import { Trouble } from '../errors.ts'
 import type { Step } from '../report.ts'
 import { openSource, type Source } from '../transfer/identity.ts'
+import { ownFolder } from '../transfer/manifest.ts'
 import { compareByReading, compareWithLocal, type Verdict } from '../transfer/proof.ts'
 import { bytes, count, exactBytes } from '../words.ts'
 import type { Place } from './types.ts'
@@ -62,7 +63,10 @@ export const proveContent = async (place: Place, done: readonly Step[], signal?:
   }
   const sent = new Set(
     done
-      .filter(({ target: of, action, state }) => of === target.name && action === 'upload' && state === 'verified')
+      .filter(
+        ({ target: of, action, state }) =>
+          of === target.name && (action === 'upload' || action === 'copy') && state === 'verified',
+      )
       .map(({ path }) => path),
   )
   const ways = new Map<string, number>()
@@ -88,7 +92,7 @@ export const proveContent = async (place: Place, done: readonly Step[], signal?:
     return declined(`nothing proves the content of ${path}: ${verdict.why}${large}. ${replace}`)
   }
   for await (const { path } of store.list(signal === undefined ? {} : { signal })) {
-    if (tree.files.has(path)) continue
+    if (tree.files.has(path) || path.startsWith(ownFolder)) continue
     return declined(`${path} is stored and is not in ${tree.dir}, so nothing proves its content`)
   }
   return { proved: true, how: inWords(ways) }

@@ -2,7 +2,9 @@ import type { Target, Tracking } from '../mlflow/types.ts'
 import type { LocalTree } from '../needs/declarations.ts'
 import type { Step } from '../report.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
+import type { Bandwidth } from '../transfer/bandwidth.ts'
 import type { FileIdentity } from '../transfer/identity.ts'
+import type { ManifestKind } from '../transfer/manifest.ts'
 import type { Progress } from '../transfer/progress.ts'
 import type { Patience } from '../transfer/retry.ts'
 import type { Sightings } from '../transfer/settle.ts'
@@ -29,8 +31,15 @@ export interface RepairOptions {
   readonly settleMs: number
   /** Bytes for all buffers. */
   readonly memoryBytes: number
+  /** Parts in flight that the memory is cut for. */
   readonly concurrency: number
+  /** Requests side by side, at most, as long as their buffers fit into the memory; as many as `concurrency` unless told. */
+  readonly requests?: number
+  /** The rate at which bytes may leave; none unless told. */
+  readonly bandwidth?: Bandwidth
   readonly journalDir: string
+  /** Checksums of the manifest that is written once all files of a target are verified; `none` writes none. */
+  readonly manifest: ManifestKind
   readonly patience?: Patience
   /** Shared by plan and apply, so that settling is waited for once. */
   readonly sightings: Sightings
@@ -48,6 +57,7 @@ export type Planned =
       /** What is to be replaced; absent when nothing is there. */
       readonly replaces?: StoredFile
     }
+  | { readonly do: 'manifest'; readonly step: Step }
   | { readonly do: 'abort'; readonly step: Step; readonly uploadId: string }
   | { readonly do: 'ready'; readonly step: Step; readonly modelId: string }
 

@@ -65,8 +65,10 @@ export const s3Calls = (
 }
 
 /** Leaves the payload out of the signature of this request. */
-export const unsignedPayload = (command: UploadPartCommand): void => {
-  command.middlewareStack.add(
+export const unsignedPayload = ({ middlewareStack }: { readonly middlewareStack: object }): void => {
+  // Every command has the same kind of stack, typed by its own input and output, which are not touched here.
+  const stack = middlewareStack as UploadPartCommand['middlewareStack']
+  stack.add(
     (next) => async (args) => {
       const { request } = args
       if (typeof request === 'object' && request !== null && 'headers' in request) {

@@ -1,6 +1,7 @@
 import { S3ServiceException } from '@aws-sdk/client-s3'
 import { Trouble, type TroubleKind } from '../errors.ts'
 import { quoted } from '../mlflow/http-trouble.ts'
+import { retryAfterIn } from '../retry-after.ts'
 import { duration } from '../words.ts'
 import { networkTrouble } from './network-trouble.ts'
 
@@ -121,6 +122,7 @@ export const s3Trouble = (doing: Doing, error: unknown): unknown => {
   const missed = /is not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)/.exec(error.message)?.[1] ?? action
   const [kind, todo] = byCode[error.name] ?? byStatus(status, missed)
   const skew = error.name === 'RequestTimeTooSkewed'
+  const after = retryAfterIn(headersOf(error)['retry-after'])
   return new Trouble({
     kind: skew ? 'unauthenticated' : kind,
     what,
@@ -128,6 +130,7 @@ export const s3Trouble = (doing: Doing, error: unknown): unknown => {
     todo: skew ? 'Set the clock of this machine (NTP)' : todo,
     ...(kind === 'denied' && !skew ? { action: missed } : {}),
     ...(status === undefined ? {} : { status }),
+    ...(after === undefined ? {} : { retryAfterMs: after }),
     cause: error,
   })
 }

@@ -14,7 +14,7 @@ import { changedSincePlan } from './replaced.ts'
 import { type S3Calls, unsignedPayload } from './s3-calls.ts'
 import { crc32ToBase64, listParts, unquoted } from './s3-lists.ts'
 import { s3Code, s3Status } from './s3-trouble.ts'
-import type { OpenUpload, Part } from './store.ts'
+import type { OpenUpload, Part, StoredFile } from './store.ts'
 
 /**
  * How the parts of one upload are proved, as it was begun; every part and the completion must keep to it.
@@ -36,10 +36,16 @@ const unknownToStore = (error: unknown): boolean =>
   ['NotImplemented', 'InvalidArgument', 'InvalidRequest', 'MethodNotAllowed'].includes(s3Code(causeOf(error))) ||
   s3Status(causeOf(error)) === 501
 
-type Condition = Pick<CompleteMultipartUploadCommandInput, 'IfNoneMatch' | 'IfMatch'>
+export type Condition = Pick<CompleteMultipartUploadCommandInput, 'IfNoneMatch' | 'IfMatch'>
 
 /** What the store is asked to compare before it puts the object in its place; undefined when there is nothing to ask. */
-const conditionOf = ({ ifAbsent, replaces }: Parameters<OpenUpload['complete']>[1]): Condition | undefined =>
+export const conditionOf = ({
+  ifAbsent,
+  replaces,
+}: {
+  readonly ifAbsent: boolean
+  readonly replaces?: StoredFile
+}): Condition | undefined =>
   ifAbsent ? { IfNoneMatch: '*' } : replaces?.etag === undefined ? undefined : { IfMatch: `"${replaces.etag}"` }
 
 const causeOf = (error: unknown): unknown => (error instanceof Trouble ? error.cause : error)
@@ -207,11 +213,11 @@ const s3Upload = (
 }
 
 /** Tries one way after the other while the store does not know what it is asked. `replacing` says what a refused `If-Match` prevented. */
-const firstTaken = async <T>(
+export const firstTaken = async <T, R>(
   ways: readonly T[],
-  go: (way: T) => Promise<void>,
+  go: (way: T) => Promise<R>,
   replacing: string | undefined,
-): Promise<void> => {
+): Promise<R> => {
   for (const [n, way] of ways.entries()) {
     try {
       return await go(way)
@@ -220,11 +226,12 @@ const firstTaken = async <T>(
       if (n === ways.length - 1 || !unknownToStore(error)) throw error
     }
   }
+  throw new RangeError('no way was given')
 }
 
 /** Stores that ignore `If-None-Match` would replace the object without a word; this look leaves them only a short gap. */
 const refuseIfPresent = async (calls: S3Calls, key: string, signal: AbortSignal | undefined): Promise<void> => {
-  const what = `cannot complete the upload of ${calls.uriOf(key)}`
+  const what = `cannot add ${calls.uriOf(key)}`
   try {
     const command = new HeadObjectCommand(calls.object(key))
     await calls.run({ what, action: 's3:GetObject', signal }, (client, how) => client.send(command, how))

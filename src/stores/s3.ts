@@ -14,6 +14,7 @@ import { s3Calls } from './s3-calls.ts'
 import type { S3Connection } from './s3-client.ts'
 import { crc32FromBase64, listParts, listUploads, plausible, unquoted } from './s3-lists.ts'
 import { listObjects } from './s3-objects.ts'
+import { putS3Object } from './s3-put.ts'
 import { s3Code } from './s3-trouble.ts'
 import { abortS3Upload, beginS3Upload, type Learned, resumeS3Upload } from './s3-upload.ts'
 import type { ObjectProof, Store, StoredFile, UploadLimits } from './store.ts'
@@ -151,6 +152,9 @@ export const s3Store = (
 
     openUpload: async (path, _plan, signal) => beginS3Upload(calls, keyOf(path), path, learned, signal),
     resumeUpload: async (path, id, _plan, signal) => resumeS3Upload(calls, keyOf(path), path, id, learned, signal),
+
+    putOne: async (path, bytes, crc32, how, signal) =>
+      putS3Object(calls, keyOf(path), bytes, crc32, how, learned, signal),
 
     async *unfinished({ path, signal } = {}) {
       const exact = path === undefined ? undefined : keyOf(path)

@@ -5,6 +5,7 @@ import { signedTls, trustOf } from '../mlflow/trust.ts'
 import type { Settings } from '../mlflow/types.ts'
 import type { Environment } from '../mlflow/variables.ts'
 import { usableProxy } from '../probes/environment-proxy.ts'
+import { retryAfterIn } from '../retry-after.ts'
 import { duration } from '../words.ts'
 import { networkTrouble } from './network-trouble.ts'
 
@@ -75,7 +76,8 @@ export const signedUrls = (settings: Settings, env: Environment = process.env): 
       const signal = how.signal === undefined ? {} : { signal: how.signal }
       const answer = await request(parsed, { ...options, ...signal, dispatcher: dispatcherFor(parsed) })
       if (answer.statusCode >= 200 && answer.statusCode < 300) return answer
-      throw refusal(parsed, answer.statusCode, (await firstBytes(answer.body, errorRead)).toString(), how.what)
+      const said = (await firstBytes(answer.body, errorRead)).toString()
+      throw refusal(parsed, answer.statusCode, said, how.what, headerOf(answer.headers)('retry-after'))
     } catch (error) {
       if (how.signal?.aborted === true) throw how.signal.reason
       throw networkTrouble(how.what, parsed.origin, error) ?? error
@@ -123,11 +125,12 @@ export const signedUrls = (settings: Settings, env: Environment = process.env): 
 }
 
 /** Only the store's error code is shown: its message may repeat the signature. */
-const refusal = (url: URL, status: number, body: string, what: string): Trouble => {
+const refusal = (url: URL, status: number, body: string, what: string, wait: string | undefined): Trouble => {
+  const retryAfterMs = retryAfterIn(wait)
   const code = /<Code>([A-Za-z]{1,60})<\/Code>/.exec(body)?.[1]
   const why = `${url.host} answered ${status}${code === undefined ? '' : ` ${code}`} to a signed address`
   const trouble = (kind: Trouble['kind'], because: string, todo: string) =>
-    new Trouble({ kind, what, why: because, todo, status })
+    new Trouble({ kind, what, why: because, todo, status, ...(retryAfterMs !== undefined && { retryAfterMs }) })
   const expires = Number(url.searchParams.get('X-Amz-Expires') ?? Number.NaN)
   if (status === 403 && /expired/i.test(body)) {
     const valid = Number.isNaN(expires) ? '' : ` (it was valid for ${duration(expires * 1000)})`

@@ -169,8 +169,8 @@ export interface Store {
 
   /**
    * Sends an object that fits into memory and one request, visible at once, whole or not at all; present where the store
-   * checks `crc32` (or an MD5 made from the same bytes) before it accepts it. `how` as in `OpenUpload.complete`. Hands back
-   * what the store confirmed.
+   * checks `crc32` (or an MD5 made from the same bytes) before it accepts it. `how` as in `OpenUpload.complete`; the caller
+   * has looked just before, for stores that know no conditions. Hands back what the store confirmed.
    */
   putOne?(
     path: string,

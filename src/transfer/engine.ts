@@ -2,19 +2,21 @@ import { Trouble } from '../errors.ts'
 import { changedSincePlan, sameObject } from '../stores/replaced.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
 import { bytes } from '../words.ts'
-import type { Budget } from './chunk-plan.ts'
+import { type Budget, planChunks } from './chunk-plan.ts'
 import { combineAll } from './crc32.ts'
 import { compositeEtag } from './digest.ts'
 import { begin, type Found, heldBytes, takeUp } from './find-upload.ts'
 import { completeUpload, verify } from './finish.ts'
 import { type FileIdentity, openSource, type Source, sameIdentity } from './identity.ts'
-import { type Journal, type JournalContent, journalKey, openJournal, prepareJournalDir } from './journal.ts'
+import { hasJournal, type Journal, type JournalContent, journalKey, openJournal, prepareJournalDir } from './journal.ts'
 import { takeLock } from './process-lock.ts'
 import { openMeter, type Progress } from './progress.ts'
 import { compareWithLocal, type Expected } from './proof.ts'
 import { type Patience, patience as usualPatience } from './retry.ts'
+import { sendOne } from './send-one.ts'
 import { sendParts } from './send-parts.ts'
 import { sendWhole } from './send-whole.ts'
+import { openSender, type Sender } from './sender.ts'
 import type { Sightings } from './settle.ts'
 
 export interface Transfer extends Budget {
@@ -37,6 +39,8 @@ export interface Transfer extends Budget {
   /** The object that the consent to overwrite was given for; any other one is left alone (`conflict`). */
   readonly replaces?: StoredFile
   readonly patience?: Patience
+  /** Shared with other transfers; one of its own, with the memory and concurrency given here, where there is none. */
+  readonly sender?: Sender
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: Progress) => void
 }
@@ -59,8 +63,13 @@ export interface Transferred {
 interface Job {
   readonly transfer: Transfer
   readonly source: Source
-  readonly journal: Journal
+  readonly sender: Sender
   readonly patience: Patience
+}
+
+/** A file of several parts, which is remembered from run to run. */
+interface Journaled extends Job {
+  readonly journal: Journal
 }
 
 /** Looks before sending: an error that a client saw is no proof that the object is missing. */
@@ -120,8 +129,8 @@ const noteHeld = (journal: Journal, noted: JournalContent['parts'], { held }: Fo
   )
 }
 
-const sendInParts = async (job: Job, found: Found): Promise<Transferred> => {
-  const { transfer, source, journal, patience } = job
+const sendInParts = async (job: Journaled, found: Found): Promise<Transferred> => {
+  const { transfer, source, journal, sender, patience } = job
   const { store, path, signal } = transfer
   const { upload, plan, held, from } = found
   const noted = await journal.begin({ source: source.identity, uploadId: upload.id, partSize: plan.partSize })
@@ -130,7 +139,7 @@ const sendInParts = async (job: Job, found: Found): Promise<Transferred> => {
   meter.reused(heldBytes(held))
   try {
     const parts = await sendParts({
-      ...{ source, upload, plan, held, journal, patience, signal },
+      ...{ source, upload, plan, held, journal, sender, patience, signal },
       onPart: (part) => meter.sent(part.size),
     })
     await source.confirm()
@@ -155,7 +164,7 @@ const sendInParts = async (job: Job, found: Found): Promise<Transferred> => {
 }
 
 /** The object is there, so an upload of our own that was not completed serves nothing any more. */
-const settleOwn = async ({ transfer, source, journal }: Job): Promise<void> => {
+const settleOwn = async ({ transfer, source, journal }: Journaled): Promise<void> => {
   const { store, path, signal } = transfer
   if (journal.left !== undefined) {
     const { uploadId, partSize } = journal.left
@@ -165,7 +174,7 @@ const settleOwn = async ({ transfer, source, journal }: Job): Promise<void> => {
   await journal.erase()
 }
 
-const run = async (job: Job): Promise<Transferred> => {
+const run = async (job: Journaled): Promise<Transferred> => {
   const { transfer, source, journal, patience } = job
   const { store, path, memoryBytes, concurrency, adopt, settleMs, signal } = transfer
   const there = await alreadyThere(job)
@@ -186,6 +195,28 @@ const run = async (job: Job): Promise<Transferred> => {
   return (adopt ? await alreadyThere(job) : undefined) ?? sendInParts(job, await begin(search))
 }
 
+/** The way for a file that fits into one part, where the store has one and nothing of an earlier try is to be gone on with. */
+const inOneRequest = async (transfer: Transfer, source: Source): Promise<Store['putOne']> => {
+  const { store, path, journalDir, adopt, sightings } = transfer
+  if (store.putOne === undefined || planChunks(source.size, store.limits, transfer).parts > 1) return undefined
+  if (adopt && [...(sightings?.keys() ?? [])].some((key) => key.startsWith(`${path}\0`))) return undefined
+  return (await hasJournal(journalDir, journalKey(store.uri, path))) ? undefined : store.putOne
+}
+
+const runOne = async (job: Job, putOne: NonNullable<Store['putOne']>): Promise<Transferred> => {
+  const { transfer, source, sender, patience } = job
+  const { store, path, ifAbsent, replaces, signal } = transfer
+  const there = await alreadyThere(job)
+  if (there !== undefined) return there
+  const meter = openMeter(path, source.size, transfer.onProgress)
+  const how = { ifAbsent, ...(replaces === undefined ? {} : { replaces }) }
+  const { crc32, verdict } = await sendOne({ source, store, putOne, path, ...how, sender, patience, signal })
+  meter.sent(source.size)
+  const verified = verdict.is === 'equal'
+  const { size } = source
+  return { sent: size, reused: 0, size, crc32, verified, how: verified ? verdict.how : verdict.why, from: 'whole' }
+}
+
 /**
  * Brings one local file to the store, going on from whatever an earlier attempt left there. Every part and the whole are
  * proved; what cannot be proved is sent again. Throws `Trouble`: `source-changed`, `conflict` (somebody else is at it, or
@@ -203,13 +234,17 @@ export const transferFile = async (transfer: Transfer): Promise<Transferred> => 
         todo: 'Run the same command again to plan with the file as it is now',
       })
     }
+    const sender = transfer.sender ?? openSender(transfer)
+    const common = { transfer, source, sender, patience: transfer.patience ?? usualPatience }
+    const putOne = await inOneRequest(transfer, source)
+    if (putOne !== undefined) return await runOne(common, putOne)
     await prepareJournalDir(journalDir)
     const key = journalKey(store.uri, path)
     const lock = await takeLock(journalDir, key, `cannot send ${path}`)
     try {
       const journal = await openJournal(journalDir, key)
       try {
-        return await run({ transfer, source, journal, patience: transfer.patience ?? usualPatience })
+        return await run({ ...common, journal })
       } finally {
         await journal.close()
       }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
+import { access, type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { Trouble } from '../errors.ts'
@@ -148,6 +148,13 @@ const readLeft = async (file: FileHandle): Promise<{ left: JournalContent | unde
   const text = bytes.subarray(0, bytesRead)
   return { left: parseJournal(text.toString('utf8')), whole: text.lastIndexOf(0x0a) + 1 }
 }
+
+/** Whether an earlier run left one, whatever is in it. */
+export const hasJournal = (dir: string, key: string): Promise<boolean> =>
+  access(join(dir, `${key}.jsonl`)).then(
+    () => true,
+    () => false,
+  )
 
 /** Only for the holder of the lock with the same key. */
 export const openJournal = async (dir: string, key: string): Promise<Journal> => {

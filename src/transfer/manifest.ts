@@ -32,6 +32,25 @@ export const manifestPath = `${ownFolder}manifest.json`
 export const largestManifest = 64 * 1024 ** 2
 const version = 1
 
+/** Which checksums a manifest is written with; a CRC32 is known from sending, a SHA-256 costs one more read of each file. */
+export const manifestKinds = ['crc32', 'sha256', 'none'] as const
+export type ManifestKind = (typeof manifestKinds)[number]
+
+/** The text that `parseManifest` reads: the same files give the same text, whatever the order. */
+export const manifestText = ({ writtenAt, files }: Pick<Manifest, 'writtenAt' | 'files'>): string => {
+  const sorted = [...files].toSorted(([a], [b]) => (a < b ? -1 : 1))
+  const entries = sorted.map(([path, { size, crc32, sha256 }]) => [
+    path,
+    {
+      size,
+      ...(crc32 === undefined ? {} : { crc32: crc32.toString(16).padStart(8, '0') }),
+      ...(sha256 === undefined ? {} : { sha256 }),
+    },
+  ])
+  const root = { version, writtenAt: new Date(writtenAt).toISOString(), files: Object.fromEntries(entries) }
+  return `${JSON.stringify(root, undefined, 1)}\n`
+}
+
 const malformed = (why: string): Trouble =>
   new Trouble({
     kind: 'unexpected-answer',

@@ -5,6 +5,7 @@ import type { ProvedPart } from './find-upload.ts'
 import type { Source } from './identity.ts'
 import type { Journal } from './journal.ts'
 import { type Patience, withRetry } from './retry.ts'
+import type { Sender } from './sender.ts'
 
 export interface Sending {
   readonly source: Source
@@ -12,6 +13,7 @@ export interface Sending {
   readonly plan: ChunkPlan
   readonly held: ReadonlyMap<number, ProvedPart>
   readonly journal: Journal
+  readonly sender: Sender
   readonly patience: Patience
   readonly signal: AbortSignal | undefined
   /** Called once a part is acknowledged and in the journal. */
@@ -19,11 +21,10 @@ export interface Sending {
 }
 
 /**
- * Sends what is not held, and hands back all parts in order. One buffer a worker, allocated once: the memory is that of
- * the plan, whatever the size of the file. The first failure that no other try can mend stops all workers.
+ * Sends what is not held, and hands back all parts in order. The buffers are the sender's, whatever the size of the file. The first failure that no other try can mend stops all workers.
  */
 export const sendParts = async (sending: Sending): Promise<readonly ProvedPart[]> => {
-  const { source, upload, plan, held, journal, patience, onPart } = sending
+  const { source, upload, plan, held, journal, sender, patience, onPart } = sending
   const failed = new AbortController()
   const signal = sending.signal === undefined ? failed.signal : AbortSignal.any([sending.signal, failed.signal])
   const parts = new Map(held)
@@ -33,7 +34,8 @@ export const sendParts = async (sending: Sending): Promise<readonly ProvedPart[]
     const { offset, length } = partAt(plan, number)
     const bytes = await source.read(buffer, offset, length)
     const crc = crc32(bytes)
-    const sent = await withRetry(() => upload.send(number, bytes, crc, signal), patience, signal)
+    const request = () => upload.send(number, bytes, crc, signal)
+    const sent = await withRetry(() => sender.send(length, signal, request), patience, signal)
     const part: ProvedPart = { ...sent, number, size: length, crc32: crc }
     // On disk before it is counted: what is told as sent survives a kill at the next instant.
     await journal.add({
@@ -47,14 +49,13 @@ export const sendParts = async (sending: Sending): Promise<readonly ProvedPart[]
   }
 
   const work = async (): Promise<void> => {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(plan.partSize, Math.max(plan.size, 1)))
     while (next <= plan.parts) {
       const number = next
       next += 1
       if (held.has(number)) continue
       signal.throwIfAborted()
       try {
-        await sendOne(number, buffer)
+        await sender.lend(longest, signal, (buffer) => sendOne(number, buffer))
       } catch (error) {
         failed.abort(error)
         throw error
@@ -62,7 +63,8 @@ export const sendParts = async (sending: Sending): Promise<readonly ProvedPart[]
     }
   }
 
-  const workers = Math.min(plan.concurrency, plan.parts - held.size)
+  const longest = Math.min(plan.partSize, Math.max(plan.size, 1))
+  const workers = Math.min(sender.concurrency, plan.parts - held.size)
   // All of them end before a failure is told: no buffer is in use and no journal line under way any more.
   const ended = await Promise.allSettled(Array.from({ length: workers }, work))
   sending.signal?.throwIfAborted()

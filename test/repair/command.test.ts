@@ -88,6 +88,7 @@ describe('an interruption', () => {
         state: 'failed',
         because: expect.stringMatching(/^interrupted; .* of 12 MiB are kept/),
       },
+      { action: 'write-manifest', state: 'planned' },
       { action: 'set-ready', state: 'planned' },
     ])
     expect(report?.steps?.[0]?.sent).toBeGreaterThan(0)
@@ -95,7 +96,7 @@ describe('an interruption', () => {
     expect(found).toContain(`${target}/data/large.bin`)
     expect(report?.covered).toMatchObject({ targets: 1, objects: 2 })
     const again = await repair('--from', from, '--settle', '0')
-    expect(again.steps?.map(({ state }) => state)).toEqual(['verified', 'verified'])
+    expect(again.steps?.map(({ state }) => state)).toEqual(['verified', 'verified', 'verified'])
     expect(again.steps?.[0]?.reused).toBeGreaterThanOrEqual(report?.steps?.[0]?.sent ?? 0)
   })
 
@@ -142,7 +143,11 @@ describe('READY', () => {
     expect(report.exitCode).toBe(1)
     expect(status()).toBe(pending)
     const again = await repair('--from', from, '--overwrite', 'data/weights.bin')
-    expect(stepsOf(again)).toMatchObject([{ action: 'upload', state: 'verified' }, { state: 'verified' }])
+    expect(stepsOf(again)).toMatchObject([
+      { action: 'upload', state: 'verified' },
+      { action: 'write-manifest', state: 'verified' },
+      { action: 'set-ready', state: 'verified' },
+    ])
     expect(status()).toBe(ready)
   })
 

@@ -60,6 +60,7 @@ const options = (more: Partial<RepairOptions> = {}): RepairOptions => ({
   abortOrphans: false,
   orphanAgeMs: 24 * 3_600_000,
   settleMs: 200,
+  manifest: 'none',
   memoryBytes: 20 * MiB,
   concurrency: 4,
   journalDir: join(dir, `state${root}`),

@@ -1,0 +1,119 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Trouble } from '../errors.ts'
+import type { StepState } from '../report.ts'
+import type { Store, StoredFile } from '../stores/store.ts'
+import { digestRange, scratch } from '../transfer/digest.ts'
+import { transferFile } from '../transfer/engine.ts'
+import { openSource } from '../transfer/identity.ts'
+import { prepareJournalDir } from '../transfer/journal.ts'
+import { type ManifestFile, manifestPath, manifestText } from '../transfer/manifest.ts'
+import type { Sender } from '../transfer/sender.ts'
+import { readManifest } from '../transfer/stored-manifest.ts'
+import { count } from '../words.ts'
+import type { Applying, Place } from './types.ts'
+
+/** A stored file whose content was proved in this run. */
+export interface Proved {
+  /** The local file that it equals. */
+  readonly file: string
+  /** Bytes. */
+  readonly size: number
+  /** Known where it was sent, or where the store keeps it. */
+  readonly crc32: number | undefined
+}
+
+type Ending = { readonly state: StepState; readonly sent?: number; readonly bytes?: number; readonly because: string }
+
+const sha256Of = async (file: string, size: number, signal: AbortSignal | undefined): Promise<string> => {
+  const source = await openSource(file)
+  const hash = createHash('sha256')
+  const buffer = scratch()
+  try {
+    for (let at = 0; at < size; at += buffer.length) {
+      signal?.throwIfAborted()
+      hash.update(await source.read(buffer, at, Math.min(buffer.length, size - at)))
+    }
+    return hash.digest('hex')
+  } finally {
+    await source.close()
+  }
+}
+
+const crc32Of = async (file: string, size: number, signal: AbortSignal | undefined): Promise<number> => {
+  const source = await openSource(file)
+  try {
+    const how = { md5: false, buffer: scratch(), signal }
+    return (await digestRange(source, { offset: 0, length: size }, how)).crc32
+  } finally {
+    await source.close()
+  }
+}
+
+const entryOf = async (
+  { file, size, crc32 }: Proved,
+  { manifest, signal }: Pick<Applying, 'manifest' | 'signal'>,
+): Promise<ManifestFile> => ({
+  size,
+  crc32: crc32 ?? (await crc32Of(file, size, signal)),
+  ...(manifest === 'sha256' ? { sha256: await sha256Of(file, size, signal) } : {}),
+})
+
+/** Of the manifest that is there, the entries that still hold: of files that have kept their size and were not written since. */
+const kept = async (
+  store: Store,
+  there: StoredFile | undefined,
+  proved: ReadonlyMap<string, Proved>,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, ManifestFile>> => {
+  const held = new Map<string, ManifestFile>()
+  if (there === undefined) return held
+  const old = await readManifest(store, there.size, signal)
+  if (old.unread) {
+    const why = old.malformed ?? 'it gave no answer'
+    const todo = 'Run the same command again once it can be read'
+    throw new Trouble({ kind: 'unavailable', what: `cannot read ${manifestPath}`, why, todo })
+  }
+  if ([...old.files.keys()].every((path) => proved.has(path))) return held
+  for await (const { path, size, modified } of store.list(signal === undefined ? {} : { signal })) {
+    const entry = old.files.get(path)
+    if (entry === undefined || proved.has(path) || entry.size !== size) continue
+    if (modified === undefined || modified <= old.writtenAt) held.set(path, entry)
+  }
+  return held
+}
+
+/**
+ * Stores the checksums of all files that were proved in this run beside them, with those entries of an older manifest that
+ * still hold. Sizes alone are never written down: a damaged file would pass for whole ever after.
+ */
+export const writeManifest = async (
+  { store }: Place,
+  proved: ReadonlyMap<string, Proved>,
+  applying: Applying,
+  sender: Sender,
+): Promise<Ending> => {
+  const { signal, journalDir, memoryBytes, concurrency, patience } = applying
+  const there = await store.stat(manifestPath, signal)
+  const files = new Map(await kept(store, there, proved, signal))
+  for (const [path, file] of proved) files.set(path, await entryOf(file, applying))
+  // By the store's clock, by which it is compared with the files.
+  const writtenAt = Math.max((await store.now(signal).catch(() => undefined)) ?? 0, Date.now())
+  await prepareJournalDir(journalDir)
+  const source = join(journalDir, `manifest-${process.pid}-${randomBytes(6).toString('hex')}.json`)
+  try {
+    await writeFile(source, manifestText({ writtenAt, files }), { mode: 0o600, flag: 'wx' })
+    const { sent, size, verified, how } = await transferFile({
+      ...{ source, store, path: manifestPath, journalDir, memoryBytes, concurrency, sender },
+      ...{ adopt: false, settleMs: 0, ifAbsent: there === undefined },
+      ...(there === undefined ? {} : { replaces: there }),
+      ...(patience === undefined ? {} : { patience }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    const because = `checksums of ${count(files.size, 'file')}; ${how}`
+    return { state: verified ? 'verified' : 'unverified', sent, bytes: size, because }
+  } finally {
+    await rm(source, { force: true })
+  }
+}
