@@ -6,5 +6,6 @@ import list from './list.ts'
 import repair from './repair.ts'
 import scan from './scan.ts'
 import schema from './schema.ts'
+import upload from './upload.ts'
 
-export const commands: readonly Command[] = [check, scan, repair, explain, list, schema]
+export const commands: readonly Command[] = [check, scan, repair, upload, explain, list, schema]

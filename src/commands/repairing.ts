@@ -15,15 +15,18 @@ import { foreignFolder, localOf } from './local-folder.ts'
 import { targetsOf } from './scan.ts'
 import type { Look, Session } from './session.ts'
 
-export interface Repairing {
-  readonly specs: readonly TargetSpec[]
-  readonly options: RepairOptions
-  /** `--from`. */
-  readonly from?: string
+interface Consenting {
   /** `--yes`: the consent is given. */
   readonly yes: boolean
   /** Show the plan and do nothing. */
   readonly dryRun: boolean
+}
+
+export interface Repairing extends Consenting {
+  readonly specs: readonly TargetSpec[]
+  readonly options: RepairOptions
+  /** `--from`. */
+  readonly from?: string
 }
 
 const wantsOf = ({ outcome }: Look): Want[] =>
@@ -36,7 +39,7 @@ const isToBeOverwritten = async (look: Look, target: Target, { overwrite }: Repa
 }
 
 /** As it is now: repairing changes a model's status, and the old one must not be reported. */
-const refreshed = async (target: Target, session: Session, signal: AbortSignal): Promise<Target> => {
+export const refreshed = async (target: Target, session: Session, signal: AbortSignal): Promise<Target> => {
   if (!target.model) return target
   const tracked = await session.open(trackingNeed)
   for await (const now of resolveTargets({ kind: 'model', modelId: target.model.modelId }, tracked, signal)) return now
@@ -80,7 +83,7 @@ const planInWords = (steps: readonly Step[]): string =>
 type Consent = 'yes' | 'no' | 'not asked'
 
 /** On a terminal it asks; elsewhere `--yes` is the consent. */
-const consents = async (steps: readonly Step[], { yes }: Repairing, context: CommandContext): Promise<Consent> => {
+const consents = async (steps: readonly Step[], { yes }: Consenting, context: CommandContext): Promise<Consent> => {
   const todo = steps.filter(({ state }) => state === 'planned')
   if (todo.length === 0 || yes) return 'yes'
   context.tell(`The plan:\n${planInWords(steps)}`)
@@ -95,7 +98,19 @@ const consents = async (steps: readonly Step[], { yes }: Repairing, context: Com
   return /^y(es)?$/i.test(answer.trim()) ? 'yes' : 'no'
 }
 
-const carryOut = async (
+/** What the plan becomes before anything is done: nothing without consent. */
+export const agree = async (
+  steps: readonly Step[],
+  asked: Consenting,
+  context: CommandContext,
+): Promise<{ readonly go: boolean; readonly steps: readonly Step[] }> => {
+  const consent = asked.dryRun ? 'not asked' : await consents(steps, asked, context)
+  if (consent !== 'no') return { go: consent === 'yes', steps }
+  context.tell('Nothing was done.\n')
+  return { go: false, steps: steps.map((step) => (step.state === 'planned' ? { ...step, state: 'declined' } : step)) }
+}
+
+export const carryOut = async (
   planned: readonly Planned[],
   places: readonly Place[],
   options: RepairOptions,
@@ -143,7 +158,7 @@ export const repairTargets = async (
   session: Session,
   context: CommandContext,
 ): Promise<readonly Step[]> => {
-  const { specs, options, from, dryRun } = asked
+  const { specs, options, from } = asked
   /** Looks that are not yet counted into the report, because a second look after the repair may take their place. */
   const damaged: (Look & { target: Target })[] = []
   let steps: readonly Step[] = []
@@ -173,13 +188,9 @@ export const repairTargets = async (
     )
     const planned = await plan(damaged.flatMap(wantsOf), places, options)
     steps = planned.map(({ step }) => step)
-    const consent = dryRun ? 'not asked' : await consents(steps, asked, context)
-    const go = consent === 'yes'
-    if (consent === 'no') {
-      context.tell('Nothing was done.\n')
-      steps = steps.map((step) => (step.state === 'planned' ? { ...step, state: 'declined' } : step))
-    }
-    if (go) steps = await carryOut(planned, places, options, session, context)
+    const agreed = await agree(steps, asked, context)
+    const { go } = agreed
+    steps = go ? await carryOut(planned, places, options, session, context) : agreed.steps
     for (const look of go ? [...damaged] : []) {
       context.signal.throwIfAborted()
       const again = await session.look(await refreshed(look.target, session, context.signal))

@@ -7,6 +7,7 @@ import type { RepairOptions } from '../repair/types.ts'
 import { type Bandwidth, limited, rateIn } from '../transfer/bandwidth.ts'
 import { stateDir } from '../transfer/journal.ts'
 import { type ManifestKind, manifestKinds } from '../transfer/manifest.ts'
+import { type Verification, verifications } from '../transfer/read-back.ts'
 import type { CommandContext } from './command.ts'
 import { parseSize, parseTime } from './sizes.ts'
 
@@ -25,6 +26,7 @@ export interface TransferArguments {
   readonly memory: string
   readonly bandwidth?: string
   readonly manifest: ManifestKind
+  readonly verify: Verification
 }
 
 export const transferOptions: Readonly<Record<string, Options>> = {
@@ -48,6 +50,11 @@ export const transferOptions: Readonly<Record<string, Options>> = {
     type: 'string',
     requiresArg: true,
     describe: 'Bytes a second that may leave, all files together: 20MiB, or @FILE, a file that holds it and may change',
+  },
+  verify: {
+    choices: verifications,
+    default: 'full',
+    describe: 'Where the store keeps no checksum of a file: read all of it back, samples of it, or nothing',
   },
   manifest: {
     choices: manifestKinds,
@@ -105,6 +112,7 @@ export const transferring = (
   requests,
   ...(args.bandwidth === undefined ? {} : { bandwidth: bandwidthOf(args.bandwidth, context) }),
   manifest: args.manifest,
+  verification: args.verify,
   journalDir: stateDir(context.host.env),
   sightings: new Map(),
   signal: context.signal,

@@ -3,6 +3,7 @@ import { experimentOf, listIn, modelOf, objectIn, readEach, recordOf, runOf, tex
 import { type Http, type Method, openHttp, type Sleep } from './http.ts'
 import { isHtml, notJson, redirectTrouble, statusTrouble } from './http-trouble.ts'
 import { checkedId, checkedName } from './ids.ts'
+import { modelLogging } from './logging.ts'
 import type { Leniency, LoggedModel, Run, ServerInfo, Settings, Tracking } from './types.ts'
 
 /** A tracking server, spoken to over its REST API. */
@@ -254,6 +255,7 @@ const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
             `list the versions registered from logged model ${source.modelId}`,
             signal,
           ),
+    logging: modelLogging(http),
     setModelReady: async (modelId, signal) => {
       await http.json('PATCH', `${api}/logged-models/${encodeURIComponent(checkedId('model id', modelId))}`, {
         // MLflow 3.17.2 wants the id in the body, too.

@@ -1,4 +1,5 @@
 import type { Trouble } from '../errors.ts'
+import type { ModelLogging } from './logging.ts'
 
 /** What the tool knows of MLflow's entities, whichever of the three kinds of tracking store they come from. */
 
@@ -108,6 +109,8 @@ export interface Tracking {
     source: { readonly runId: string } | { readonly modelId: string },
     signal?: AbortSignal,
   ): AsyncIterable<ModelVersion>
+  /** Beginning a logged model; only a server of MLflow 3 does it. */
+  readonly logging?: ModelLogging
   /** Sets a PENDING or UPLOAD_FAILED logged model to READY, and nothing else. Only after its files were verified. */
   setModelReady(modelId: string, signal?: AbortSignal): Promise<void>
 }

@@ -51,6 +51,7 @@ const upload = async (
     settleMs: applying.settleMs,
     sightings: applying.sightings,
     sender,
+    verification: applying.verification,
     memoryBytes: applying.memoryBytes,
     concurrency: applying.concurrency,
     ifAbsent: replaces === undefined,

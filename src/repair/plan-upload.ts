@@ -4,6 +4,7 @@ import { unsafeBecause } from '../stores/path.ts'
 import type { StoredFile } from '../stores/store.ts'
 import { openSource, type Source } from '../transfer/identity.ts'
 import { compareByReading, compareWithLocal, type Verdict } from '../transfer/proof.ts'
+import { readBack } from '../transfer/read-back.ts'
 import { sight } from '../transfer/settle.ts'
 import { bytes, exactBytes } from '../words.ts'
 import type { Place, Planned, RepairOptions } from './types.ts'
@@ -16,14 +17,19 @@ const whereLooked = ({ source, noSource }: Place, path: string): string => {
 }
 
 /** What is known of an object against the local file, by the store's proof or else by reading it back in ranges. */
-const compare = async (place: Place, path: string, source: Source, signal?: AbortSignal): Promise<Verdict> => {
-  const proof = await place.store.proof(path, signal)
+const compare = async (
+  { store }: Place,
+  path: string,
+  source: Source,
+  { verification, signal }: RepairOptions,
+): Promise<Verdict> => {
+  const proof = await store.proof(path, signal)
   if (proof === undefined) return { is: 'unknown', why: 'the store tells nothing about it' }
   const told = await compareWithLocal(source, proof, signal)
-  // An equal size is no beginning: to read all of it back would cost as much as to send it.
-  if (told.is !== 'unknown' || proof.size === source.size) return told
+  if (told.is !== 'unknown') return told
+  if (proof.size === source.size) return readBack(verification, { store, path, source, why: told.why }, signal)
   try {
-    return await compareByReading(place.store, path, source, proof.size, signal)
+    return await compareByReading(store, path, source, proof.size, signal)
   } catch (error) {
     if (error instanceof Trouble && error.kind === 'unsupported') return told
     throw error
@@ -56,7 +62,7 @@ export const planUpload = async (
   sizes: ReadonlySet<number>,
   options: RepairOptions,
 ): Promise<Planned> => {
-  const { store, target, source: tree } = place
+  const { store, target, source: tree, listed } = place
   const { signal, sightings } = options
   const entry = tree?.files.get(path)
   const expected = Math.max(0, ...sizes)
@@ -76,15 +82,17 @@ export const planUpload = async (
     try {
       const from = { ...step, bytes: source.size, source: entry.file }
       const there = { do: 'upload', file: entry.file, identity: source.identity } as const
-      const replaces = await store.stat(path, signal)
+      const replaces = listed === undefined ? await store.stat(path, signal) : listed.get(path)
       if (replaces === undefined) {
-        const candidates = await sight(store, path, sightings, signal)
+        // What is smaller than a part is sent in one request by every client.
+        const mayBeBegun = store.kind === 'folder' || source.size >= store.limits.minPart
+        const candidates = mayBeBegun ? await sight(store, path, sightings, signal) : []
         const held = Math.max(0, ...candidates.map(({ parts }) => parts.reduce((sum, part) => sum + part.size, 0)))
         const because = `an unfinished upload holds ${bytes(held)}; what of it matches is not sent again`
         return { ...there, step: held === 0 ? from : { ...from, because } }
       }
       const consent = options.overwrite.has(path) || options.overwrite.has(`${target.name}/${path}`)
-      const verdict = await compare(place, path, source, signal)
+      const verdict = await compare(place, path, source, options)
       const decision = mayReplace(replaces, source, verdict, consent, path)
       if (decision.state === 'verified') return { ...there, step: { ...from, reused: source.size, ...decision } }
       if (decision.state === 'planned') await sight(store, path, sightings, signal)

@@ -1,4 +1,5 @@
 import type { Want } from '../check.ts'
+import { each } from '../needs/each.ts'
 import type { Step } from '../report.ts'
 import { manifestPath } from '../transfer/manifest.ts'
 import { planAbort } from './plan-abort.ts'
@@ -74,10 +75,10 @@ export const plan = async (
   for (const place of places) {
     const wanted = mergeWants(wants, place.target.name)
     const uploads: Planned[] = []
-    for (const [path, sizes] of withOverwritten(wanted.files, place, options)) {
+    await each(withOverwritten(wanted.files, place, options), async ([path, sizes]) => {
       options.signal?.throwIfAborted()
       uploads.push(await planUpload(place, path, sizes, options))
-    }
+    })
     planned.push(...inOrder(uploads), ...planManifest(place, uploads, options))
     for (const upload of wanted.uploads) {
       const takenUp = uploads.some(({ step }) => step.path === upload.path && step.state === 'planned')

@@ -6,6 +6,7 @@ import type { Bandwidth } from '../transfer/bandwidth.ts'
 import type { FileIdentity } from '../transfer/identity.ts'
 import type { ManifestKind } from '../transfer/manifest.ts'
 import type { Progress } from '../transfer/progress.ts'
+import type { Verification } from '../transfer/read-back.ts'
 import type { Patience } from '../transfer/retry.ts'
 import type { Sightings } from '../transfer/settle.ts'
 
@@ -17,6 +18,8 @@ export interface Place {
   readonly source?: LocalTree & { readonly problems?: readonly { readonly path: string; readonly why: string }[] }
   /** Why there is no source: "no folder was given", "/tmp/x holds the model m-2". */
   readonly noSource?: string
+  /** What the store holds, where it was just listed: each file of the plan is then looked up here. */
+  readonly listed?: ReadonlyMap<string, StoredFile>
   /** For setting the status of a model. */
   readonly tracking?: Tracking
 }
@@ -38,6 +41,8 @@ export interface RepairOptions {
   /** The rate at which bytes may leave; none unless told. */
   readonly bandwidth?: Bandwidth
   readonly journalDir: string
+  /** How a stored file is proved where the store keeps no checksum of it. */
+  readonly verification: Verification
   /** Checksums of the manifest that is written once all files of a target are verified; `none` writes none. */
   readonly manifest: ManifestKind
   readonly patience?: Patience

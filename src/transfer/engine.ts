@@ -6,12 +6,13 @@ import { type Budget, planChunks } from './chunk-plan.ts'
 import { combineAll } from './crc32.ts'
 import { compositeEtag } from './digest.ts'
 import { begin, type Found, heldBytes, takeUp } from './find-upload.ts'
-import { completeUpload, verify } from './finish.ts'
+import { completeUpload, otherThanSent, verify } from './finish.ts'
 import { type FileIdentity, openSource, type Source, sameIdentity } from './identity.ts'
 import { hasJournal, type Journal, type JournalContent, journalKey, openJournal, prepareJournalDir } from './journal.ts'
 import { takeLock } from './process-lock.ts'
 import { openMeter, type Progress } from './progress.ts'
-import { compareWithLocal, type Expected } from './proof.ts'
+import { compareWithLocal, type Expected, type Verdict } from './proof.ts'
+import { readBack, type Verification } from './read-back.ts'
 import { type Patience, patience as usualPatience } from './retry.ts'
 import { sendOne } from './send-one.ts'
 import { sendParts } from './send-parts.ts'
@@ -38,6 +39,8 @@ export interface Transfer extends Budget {
   readonly ifAbsent: boolean
   /** The object that the consent to overwrite was given for; any other one is left alone (`conflict`). */
   readonly replaces?: StoredFile
+  /** How the stored file is proved where the store keeps no checksum of it; `full` unless told. */
+  readonly verification?: Verification
   readonly patience?: Patience
   /** Shared with other transfers; one of its own, with the memory and concurrency given here, where there is none. */
   readonly sender?: Sender
@@ -83,7 +86,9 @@ const alreadyThere = async ({ transfer, source }: Job): Promise<Transferred | un
   }
   const proof = await store.proof(path, signal)
   if (proof === undefined) return undefined
-  const verdict = proof.size === source.size ? await compareWithLocal(source, proof, signal) : undefined
+  const told = proof.size === source.size ? await compareWithLocal(source, proof, signal) : undefined
+  const how = transfer.verification ?? 'full'
+  const verdict = told?.is === 'unknown' ? await readBack(how, { store, path, source, why: told.why }, signal) : told
   const there = { sent: 0, reused: source.size, size: source.size, crc32: proof.crc32, from: 'there' } as const
   if (verdict?.is === 'equal') return { ...there, verified: true, how: `it was there already: ${verdict.how}` }
   if (changed) throw changedSincePlan(`cannot replace ${path}`)
@@ -129,6 +134,14 @@ const noteHeld = (journal: Journal, noted: JournalContent['parts'], { held }: Fo
   )
 }
 
+/** Throws `conflict` where the bytes read back are others. */
+const readingBack = async ({ transfer, source }: Job, why: string): Promise<Exclude<Verdict, { is: 'different' }>> => {
+  const { store, path, signal } = transfer
+  const verdict = await readBack(transfer.verification ?? 'full', { store, path, source, why }, signal)
+  if (verdict.is !== 'different') return verdict
+  throw otherThanSent(path, verdict.why)
+}
+
 const sendInParts = async (job: Journaled, found: Found): Promise<Transferred> => {
   const { transfer, source, journal, sender, patience } = job
   const { store, path, signal } = transfer
@@ -150,7 +163,8 @@ const sendInParts = async (job: Journaled, found: Found): Promise<Transferred> =
     }
     const finishing = { store, path, expected, patience, signal }
     await completeUpload(upload, parts, transfer, finishing)
-    const verdict = await verify(finishing)
+    const told = await verify(finishing)
+    const verdict = told.is === 'unknown' ? await readingBack(job, told.why) : told
     await journal.erase()
     const { sent, reused } = meter.now()
     const verified = verdict.is === 'equal'
@@ -183,7 +197,13 @@ const run = async (job: Journaled): Promise<Transferred> => {
     return there
   }
   if (store.route === 'proxied-put' && store.putWhole !== undefined) {
-    return sendWhole({ ...transfer, source, patience, putWhole: store.putWhole })
+    return sendWhole({
+      ...transfer,
+      verification: transfer.verification ?? 'full',
+      source,
+      patience,
+      putWhole: store.putWhole,
+    })
   }
   const search = {
     ...{ store, path, source, left: journal.left, budget: { memoryBytes, concurrency }, adopt, settleMs, signal },
@@ -210,8 +230,10 @@ const runOne = async (job: Job, putOne: NonNullable<Store['putOne']>): Promise<T
   if (there !== undefined) return there
   const meter = openMeter(path, source.size, transfer.onProgress)
   const how = { ifAbsent, ...(replaces === undefined ? {} : { replaces }) }
-  const { crc32, verdict } = await sendOne({ source, store, putOne, path, ...how, sender, patience, signal })
+  const sent = await sendOne({ source, store, putOne, path, ...how, sender, patience, signal })
   meter.sent(source.size)
+  const { crc32 } = sent
+  const verdict = sent.verdict.is === 'unknown' ? await readingBack(job, sent.verdict.why) : sent.verdict
   const verified = verdict.is === 'equal'
   const { size } = source
   return { sent: size, reused: 0, size, crc32, verified, how: verified ? verdict.how : verdict.why, from: 'whole' }

@@ -70,6 +70,14 @@ export const completeUpload = async (
   }
 }
 
+export const otherThanSent = (path: string, why: string): Trouble =>
+  new Trouble({
+    kind: 'conflict',
+    what: `${path} was sent, and the store holds something else`,
+    why,
+    todo: 'See who else writes to this path, then scan the target again',
+  })
+
 /** The verdict on the finished object. Throws `conflict` when it is not what was sent. */
 export const verify = async (finishing: Finishing): Promise<Exclude<Verdict, { is: 'different' }>> => {
   const { store, path, patience, signal } = finishing
@@ -89,10 +97,5 @@ export const verify = async (finishing: Finishing): Promise<Exclude<Verdict, { i
     signal,
   )
   if (verdict.is !== 'different') return verdict
-  throw new Trouble({
-    kind: 'conflict',
-    what: `${path} was sent, and the store holds something else`,
-    why: verdict.why,
-    todo: 'See who else writes to this path, then scan the target again',
-  })
+  throw otherThanSent(path, verdict.why)
 }

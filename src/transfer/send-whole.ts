@@ -1,32 +1,20 @@
-import { Trouble } from '../errors.ts'
 import type { Store, WholeSource } from '../stores/store.ts'
 import { digestRange, scratch } from './digest.ts'
 import type { Transfer, Transferred } from './engine.ts'
-import { refuseIfChanged } from './finish.ts'
+import { otherThanSent, refuseIfChanged } from './finish.ts'
 import type { Source } from './identity.ts'
 import { openMeter } from './progress.ts'
-import { compareByReading, compareWithLocal, judge, type Verdict } from './proof.ts'
+import { compareWithLocal, judge, type Verdict } from './proof.ts'
+import { readBack, type Verification } from './read-back.ts'
 import { type Patience, withRetry } from './retry.ts'
 
 const sliceBytes = 1024 * 1024
 
-interface Whole extends Omit<Transfer, 'source' | 'patience'> {
+interface Whole extends Omit<Transfer, 'source' | 'patience' | 'verification'> {
+  readonly verification: Verification
   readonly source: Source
   readonly patience: Patience
   readonly putWhole: NonNullable<Store['putWhole']>
-}
-
-/** Reads the stored file back where the route has ranges; there is no checksum on this route. */
-const readBack = async (whole: Whole): Promise<Verdict> => {
-  try {
-    return await compareByReading(whole.store, whole.path, whole.source, whole.source.size, whole.signal)
-  } catch (error) {
-    if (!(error instanceof Trouble) || error.kind !== 'unsupported') throw error
-    return {
-      is: 'unknown',
-      why: 'this route offers no checksum and no way to read a part back: only the size is known to agree',
-    }
-  }
 }
 
 /**
@@ -54,7 +42,8 @@ export const sendWhole = async (whole: Whole): Promise<Transferred> => {
     const proof = await store.proof(path, signal)
     if (proof === undefined || proof.size !== size) return false
     const verdict = await compareWithLocal(source, proof, signal)
-    const told = verdict.is === 'unknown' ? await readBack(whole) : verdict
+    const told =
+      verdict.is === 'unknown' ? await readBack(whole.verification, { ...whole, why: verdict.why }, signal) : verdict
     // Nothing was there before, so a file of this size is the one that was sent.
     return told.is === 'equal' || (told.is === 'unknown' && ifAbsent)
   }
@@ -76,15 +65,8 @@ export const sendWhole = async (whole: Whole): Promise<Transferred> => {
     proof === undefined
       ? { is: 'different', why: 'the server accepted it, but does not show it' }
       : judge(proof, { size, crc32 })
-  const verdict = seen.is === 'unknown' ? await readBack(whole) : seen
-  if (verdict.is === 'different') {
-    throw new Trouble({
-      kind: 'conflict',
-      what: `${path} was sent, and the store holds something else`,
-      why: verdict.why,
-      todo: 'Scan the target again, and send it by another route if this comes back',
-    })
-  }
+  const verdict = seen.is === 'unknown' ? await readBack(whole.verification, { ...whole, why: seen.why }, signal) : seen
+  if (verdict.is === 'different') throw otherThanSent(path, verdict.why)
   const verified = verdict.is === 'equal'
   return { sent: size, reused: 0, size, crc32, verified, how: verified ? verdict.how : verdict.why, from: 'whole' }
 }

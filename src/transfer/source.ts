@@ -140,11 +140,22 @@ const foreignModels = async (
 }
 
 /**
- * A local folder as the source of a target's files: this user's own regular files, under names that a store takes.
- * Whatever else lies there is left out and told. Throws `not-found`, `denied`, or `NotApplicable` where the folder does
- * not belong to the target.
+ * A local folder as a source: this user's own regular files, under names that a store takes. Whatever else lies there is
+ * left out and told. Throws `not-found` or `denied`.
  */
-export const openTree = async (dir: string, target: Target): Promise<SourceTree> => {
+export const openFolder = (dir: string): Promise<SourceTree> => readFolder(dir, async () => [])
+
+/** The same as the source of a target's files. Throws `NotApplicable` as well, where the folder does not belong to the target. */
+export const openTree = (dir: string, target: Target): Promise<SourceTree> =>
+  readFolder(dir, async (files) => {
+    requireBelonging(dir, target, await modelFileOf(files, 'MLmodel'))
+    return foreignModels(files, target)
+  })
+
+const readFolder = async (
+  dir: string,
+  belonging: (files: Map<string, { file: string; bytes: number }>) => Promise<readonly LeftOut[]>,
+): Promise<SourceTree> => {
   const what = `cannot use ${dir} as a source`
   const root = await realpath(dir).catch((error: unknown) => {
     throw new Trouble({
@@ -160,15 +171,15 @@ export const openTree = async (dir: string, target: Target): Promise<SourceTree>
     throw new Trouble({ kind: 'usage', what, why: 'it is no folder', todo: 'Name the folder that holds the files' })
   }
   const user = thisUser()
-  const foreign = foreignBecause(is, user)
-  if (foreign !== undefined) {
+  const stranger = foreignBecause(is, user)
+  if (stranger !== undefined) {
     const todo = `Make it this user's own and writable by nobody else: chmod go-w ${dir}`
-    throw new Trouble({ kind: 'denied', what, why: foreign, todo })
+    throw new Trouble({ kind: 'denied', what, why: stranger, todo })
   }
   try {
     const { files, problems } = await walk(root, user)
-    requireBelonging(dir, target, await modelFileOf(files, 'MLmodel'))
-    return { dir: root, problems: [...problems, ...(await foreignModels(files, target))], files }
+    const foreign = await belonging(files)
+    return { dir: root, problems: [...problems, ...foreign], files }
   } catch (error) {
     if (!(error instanceof Error) || !('syscall' in error)) throw error
     throw new Trouble({ kind: 'denied', what, why: error.message, todo: 'Check its permissions', cause: error })

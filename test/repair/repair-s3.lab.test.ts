@@ -61,6 +61,7 @@ const options = (more: Partial<RepairOptions> = {}): RepairOptions => ({
   orphanAgeMs: 24 * 3_600_000,
   settleMs: 200,
   manifest: 'none',
+  verification: 'full',
   memoryBytes: 20 * MiB,
   concurrency: 4,
   journalDir: join(dir, `state${root}`),

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +15,7 @@ import { mergeWants } from '../../src/repair/wants.ts'
 import type { Step } from '../../src/report.ts'
 import { folderStore } from '../../src/stores/folder.ts'
 import type { Store } from '../../src/stores/store.ts'
+import { manifestPath, parseManifest } from '../../src/transfer/manifest.ts'
 import { openTree } from '../../src/transfer/source.ts'
 
 const KiB = 1024
@@ -70,6 +71,7 @@ const options = (more: Partial<RepairOptions> = {}): RepairOptions => ({
   orphanAgeMs: 24 * hour,
   settleMs: 0,
   manifest: 'none',
+  verification: 'full',
   memoryBytes: 256 * KiB,
   concurrency: 2,
   journalDir: join(dir, 'state'),
@@ -227,6 +229,45 @@ describe('restoring files', () => {
   })
 })
 
+describe('the manifest', () => {
+  const manifest = async () => parseManifest((await stored(manifestPath)).toString())
+
+  test('holds the checksums of what was proved, and keeps what still holds', async () => {
+    const steps = await repair([file('data/big')], await place(), { manifest: 'sha256' })
+    expect(steps.map(({ action, state }) => [action, state])).toEqual([
+      ['upload', 'verified'],
+      ['write-manifest', 'verified'],
+    ])
+    const sha256 = createHash('sha256').update(data).digest('hex')
+    const first = await manifest()
+    expect(first.files).toEqual(new Map([['data/big', { size: data.length, crc32: crc32(data), sha256 }]]))
+    await repair([file('data/empty')], await place(), { manifest: 'crc32' })
+    expect([...(await manifest()).files.keys()].sort()).toEqual(['data/big', 'data/empty'])
+    // What was written to since is not known any more.
+    await put('data/big', randomBytes(data.length))
+    const later = new Date(Date.now() + hour)
+    await utimes(join(dir, 'artifacts', 'data/big'), later, later)
+    await repair([file('MLmodel')], await place(), { manifest: 'crc32' })
+    expect([...(await manifest()).files.keys()].sort()).toEqual(['MLmodel', 'data/empty'])
+  })
+
+  test('is not written where nothing is sent, or something was not verified', async () => {
+    await repair([file('data/big')], await place(), {})
+    const whole = await repair([file('data/big')], await place(), { manifest: 'crc32' })
+    expect(whole.map(({ action, state }) => [action, state])).toEqual([['upload', 'verified']])
+    expect(await stored(manifestPath).catch(() => undefined)).toBeUndefined()
+    const broken = {
+      ...store,
+      openUpload: async () => Promise.reject(new Trouble({ kind: 'denied', what: '', why: '', todo: '' })),
+    }
+    const steps = await repair([file('data/empty')], await place({ store: broken }), { manifest: 'crc32' })
+    expect(steps.map(({ action, state }) => [action, state])).toEqual([
+      ['upload', 'failed'],
+      ['write-manifest', 'declined'],
+    ])
+  })
+})
+
 describe('the status of a model', () => {
   test('is not set while a check still finds something', async () => {
     const steps = await repair([file('data/big'), modelReady], await place(), {
@@ -238,7 +279,7 @@ describe('the status of a model', () => {
 
   test('is not set when a file could not be verified', async () => {
     const at = await place({ store: { ...store, proof: async () => ({ size: data.length }) } })
-    const steps = await repair([file('data/big'), modelReady], at)
+    const steps = await repair([file('data/big'), modelReady], at, { verification: 'checksum' })
     expect(steps.map(({ state }) => state)).toEqual(['unverified', 'failed'])
     expect(madeReady).toBe(0)
   })

@@ -291,8 +291,27 @@ describe('going on after a failure', () => {
     })
     const silent = { ...wrapped(() => ({})), proof: async () => ({ size: content.length }) }
     await rm(join(dir, 'artifacts', 'model'), { recursive: true })
-    expect(await transferFile(transfer({ store: silent }))).toMatchObject({ verified: false, sent: content.length })
+    const unread = transfer({ store: silent, verification: 'checksum' })
+    expect(await transferFile(unread)).toMatchObject({ verified: false, sent: content.length })
   })
+
+  test.each(['sample', 'full'] as const)(
+    'without a checksum, %s: read back, and damage is found',
+    async (verification) => {
+      const silent = { ...wrapped(() => ({})), proof: async () => ({ size: content.length }) }
+      const how = verification === 'full' ? 'every byte read back' : expect.stringContaining('samples read back')
+      expect(await transferFile(transfer({ store: silent, verification }))).toMatchObject({ verified: true, how })
+      await rm(join(dir, 'artifacts', 'model'), { recursive: true })
+      const damaging = wrapped((upload) => ({
+        complete: async (...args) => {
+          await upload.complete(...args)
+          await writeFile(join(dir, 'artifacts', 'model', 'data.bin'), randomBytes(content.length))
+        },
+      }))
+      const store = { ...damaging, proof: silent.proof }
+      await expect(transferFile(transfer({ store, verification }))).rejects.toMatchObject({ kind: 'conflict' })
+    },
+  )
 
   test('an interruption keeps what was acknowledged', async () => {
     const stop = new AbortController()
