@@ -1,6 +1,5 @@
 /** Parse, run, print, set the exit code; nothing else. */
 import { readFile } from 'node:fs/promises'
-import type { ExitCode } from './report.ts'
 import { standard } from './reporters/sink.ts'
 
 const packageJson = new URL('../package.json', import.meta.url)
@@ -11,7 +10,7 @@ const versionOf = async (): Promise<string> =>
 /** Answered before anything heavy is imported: a version costs no start-up time. */
 const asksVersion = (argv: readonly string[]) => argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')
 
-export const main = async (argv: readonly string[]): Promise<ExitCode> => {
+export const main = async (argv: readonly string[]): Promise<number> => {
   const version = await versionOf()
   if (asksVersion(argv)) {
     standard(process.stdout, (text) => text).write(`${version}\n`)

@@ -13,7 +13,7 @@ import { commands } from './commands/index.ts'
 import { Trouble } from './errors.ts'
 import { secretsOf } from './mlflow/secrets.ts'
 import { createRedactor, type Redact, redactAll } from './redact.ts'
-import type { Counts, ExitCode, Report } from './report.ts'
+import type { Counts, Report } from './report.ts'
 import { countUp, exitCode, schemaVersion } from './report.ts'
 import { block, line } from './reporters/escape.ts'
 import { type Format, isMachine, render } from './reporters/index.ts'
@@ -40,6 +40,13 @@ const inOneLine = (message: string, argv: readonly string[]): string => {
   return text.startsWith('Did you mean') ? `"${argv[0]}" is no command; d${text.slice(1)}` : text
 }
 
+/** What follows `--` is left alone where it is a command of the user's. */
+const split = (argv: readonly string[]): { readonly own: readonly string[]; readonly rest: readonly string[] } => {
+  const at = argv.indexOf('--')
+  const runs = commands.some(({ name, runsCommand }) => runsCommand && name === argv[0])
+  return runs && at !== -1 ? { own: argv.slice(0, at), rest: argv.slice(at + 1) } : { own: argv, rest: [] }
+}
+
 /** Help is asked for, or a command was chosen, or the words are wrong: then `Trouble`, for the same way out as any other. */
 const parse = async (
   argv: readonly string[],
@@ -47,7 +54,8 @@ const parse = async (
   print: (text: string) => void,
 ): Promise<Parsed | undefined> => {
   let parsed: Parsed | undefined
-  const parser = yargs([...argv])
+  const { own, rest } = split(argv)
+  const parser = yargs([...own])
     .scriptName('mlflow-doctor')
     .usage('$0 <command>\n\nForecasts, finds and repairs large MLflow artifact uploads.')
     .version(version)
@@ -86,11 +94,12 @@ const parse = async (
         return y
       },
       (args) => {
-        parsed = { command, args: onceEach(args as Record<string, unknown>, command) }
+        const once = onceEach(args as Record<string, unknown>, command)
+        parsed = { command, args: command.runsCommand ? { ...once, command: rest } : once }
       },
     )
   }
-  await parser.parseAsync([...argv], {}, (_error, _args, output) => {
+  await parser.parseAsync([...own], {}, (_error, _args, output) => {
     if (output) print(`${output}\n`)
   })
   return parsed
@@ -198,7 +207,7 @@ const seal = (
 }
 
 /** Runs one command line. Never throws; what goes wrong is in the report and in the exit code. */
-export const runCommandLine = async (argv: readonly string[], version: string): Promise<ExitCode> => {
+export const runCommandLine = async (argv: readonly string[], version: string): Promise<number> => {
   const began = new Date()
   const secrets = secretsOf({ env: process.env, home: homeOf(process.env), texts: argv })
   const redact: Redact = createRedactor(secrets)
@@ -212,16 +221,25 @@ export const runCommandLine = async (argv: readonly string[], version: string): 
     if (interrupts === 1) err.write('\nInterrupted: removing what this run left; once more ends it at once.\n')
     else process.exit(130)
   }
-  process.on('SIGINT', interrupt)
-  process.on('SIGTERM', interrupt)
+  /** Where signals go while a command of the user's runs. */
+  let passOn: ((signal: NodeJS.Signals) => void) | undefined
+  const signalled = (signal: NodeJS.Signals) => {
+    if (passOn === undefined) interrupt()
+    // A terminal sends it to the command as well.
+    else if (signal !== 'SIGINT' || process.stdin.isTTY !== true) passOn(signal)
+  }
+  process.on('SIGINT', signalled)
+  process.on('SIGTERM', signalled)
   let command = argv.find((word) => !word.startsWith('-')) ?? ''
   let args: Record<string, unknown> = {}
   let findings: Findings
+  let aside = false
   try {
     const parsed = await parse(argv, version, out.write)
     if (!parsed) return 0
     command = parsed.command.name
     args = parsed.args
+    aside = parsed.command.runsCommand === true
     if (parsed.command.print) {
       out.write(await parsed.command.print(args))
       return 0
@@ -233,6 +251,16 @@ export const runCommandLine = async (argv: readonly string[], version: string): 
       host: hostOf(interactive),
       version,
       signal: abort.signal,
+      whileChild: async (pass, ended) => {
+        passOn = pass
+        process.on('SIGHUP', signalled)
+        try {
+          return await ended
+        } finally {
+          process.off('SIGHUP', signalled)
+          passOn = undefined
+        }
+      },
       progress: progress.says,
       tell: (text) => {
         progress.stop()
@@ -248,8 +276,8 @@ export const runCommandLine = async (argv: readonly string[], version: string): 
   } catch (error) {
     findings = abort.signal.aborted ? nothing : troubled(error, args.verbose === true || argv.includes('--verbose'))
   } finally {
-    process.off('SIGINT', interrupt)
-    process.off('SIGTERM', interrupt)
+    process.off('SIGINT', signalled)
+    process.off('SIGTERM', signalled)
   }
   const format = args.format === undefined ? guessedFormat(argv) : ((args.json ? 'json' : args.format) as Format)
   const report = redactAll(
@@ -266,7 +294,8 @@ export const runCommandLine = async (argv: readonly string[], version: string): 
   const options = { color: color && args.output === undefined, verbose: args.verbose === true }
   try {
     // The report went through the redactor as data; its text must not, where a digit less would break the format.
-    const text = isMachine(format) ? standard(process.stdout, (sealed) => sealed) : out
+    const plain = isMachine(format) ? standard(aside ? process.stderr : process.stdout, (sealed) => sealed) : undefined
+    const text = plain ?? (aside ? err : out)
     await writeReport(await render(format, report, options), args.output as string | undefined, text.write)
     if (args.output !== undefined || isMachine(format)) {
       if (report.trouble)
@@ -276,5 +305,5 @@ export const runCommandLine = async (argv: readonly string[], version: string): 
     err.write(`${line((error as Error).message)}\n`)
     return error instanceof Trouble ? 2 : 3
   }
-  return report.exitCode
+  return report.childExit || report.exitCode
 }

@@ -108,6 +108,12 @@ export interface Step {
   readonly because?: string
 }
 
+export interface Kept {
+  readonly dir: string
+  readonly models: number
+  readonly bytes: number
+}
+
 export interface Covered {
   readonly targets: number
   readonly objects: number
@@ -145,6 +151,10 @@ export interface Report {
   readonly forecast?: readonly ForecastRow[]
   readonly capacity?: Capacity
   readonly steps?: readonly Step[]
+  /** Of a guarded command: its exit code, 128 + n for a signal. */
+  readonly childExit?: number
+  /** What a guarded command's model folders left, where not all of it was verified: it is kept. */
+  readonly kept?: Kept
   readonly covered: Covered
   readonly units: Readonly<Record<string, Unit>>
   readonly counts: Counts

@@ -176,6 +176,8 @@ export const reportSchema = (checks: readonly Check[]): Schema => ({
       forecast: list(forecastRow),
       capacity,
       steps: list(step),
+      childExit: amount,
+      kept: object({ dir: text, models: amount, bytes: amount }),
     },
   ),
 })

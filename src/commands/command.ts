@@ -16,6 +16,8 @@ export interface CommandContext {
   readonly host: Host
   readonly version: string
   readonly signal: AbortSignal
+  /** Until `ended` settles, signals do not interrupt this command but are passed on. */
+  whileChild<T>(pass: (signal: NodeJS.Signals) => void, ended: Promise<T>): Promise<T>
   /** What is under way; undefined ends it. */
   progress(says: string | undefined): void
   /** Prints what a person must see before being asked, to standard error, through the redactor. */
@@ -58,6 +60,8 @@ export interface Command<Arguments = Record<string, unknown>> {
   readonly summary: string
   readonly positionals?: Readonly<Record<string, PositionalOptions & { variadic?: boolean }>>
   readonly options: Readonly<Record<string, Options>>
+  /** Runs a command of the user's, given after `--`: the report keeps out of its way and goes to standard error. */
+  readonly runsCommand?: true
   readonly examples?: readonly (readonly [line: string, says: string])[]
   /** Ends in a report, printed in the format asked for. */
   readonly report?: (args: Arguments & CommonOptions, context: CommandContext) => Promise<Findings>

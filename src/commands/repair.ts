@@ -1,3 +1,6 @@
+import { tempFolder } from '../host/temp.ts'
+import { foundFolders } from '../transfer/found-folders.ts'
+import { stateDir } from '../transfer/journal.ts'
 import { defineCommand } from './command.ts'
 import { repairTargets } from './repairing.ts'
 import { askedFor, neededFor, olderThan, specsOf } from './scan.ts'
@@ -45,7 +48,10 @@ export default defineCommand<Arguments>({
   ],
   report: async (args, context) => {
     const specs = specsOf(args, context.host.cwd)
-    const needed = neededFor(args, context, { localDir: args.from, olderThan: args.olderThan })
+    const needed = {
+      ...neededFor(args, context, { localDir: args.from, olderThan: args.olderThan }),
+      found: async () => foundFolders(stateDir(context.host.env), (await tempFolder(context.host)).path),
+    }
     const options = {
       ...transferring(args, context),
       abortOrphans: args.abortOrphans,

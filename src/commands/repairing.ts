@@ -3,7 +3,12 @@ import type { Want } from '../check.ts'
 import { Trouble } from '../errors.ts'
 import { resolveTargets } from '../mlflow/target.ts'
 import type { Target, TargetSpec } from '../mlflow/types.ts'
-import { localTree, store as storeNeed, tracking as trackingNeed } from '../needs/declarations.ts'
+import {
+  localTree,
+  manifest as manifestNeed,
+  store as storeNeed,
+  tracking as trackingNeed,
+} from '../needs/declarations.ts'
 import { apply } from '../repair/apply.ts'
 import { plan } from '../repair/plan.ts'
 import type { Place, Planned, RepairOptions } from '../repair/types.ts'
@@ -49,11 +54,14 @@ export const refreshed = async (target: Target, session: Session, signal: AbortS
 /** Undefined where the store cannot be opened: the checks that need it are blocked, and the report says why. */
 const placeOf = async (look: Look, target: Target, session: Session): Promise<Place | undefined> => {
   const local = await localOf(look)
+  const known = await look.opened(manifestNeed)
   try {
     return {
       target,
       store: await look.open(storeNeed),
       ...('tree' in local ? { source: local.tree } : { noSource: local.none }),
+      ...(known === undefined ? {} : { manifest: known }),
+      proveSources: true,
       ...(target.model ? { tracking: await session.open(trackingNeed) } : {}),
     }
   } catch (error) {

@@ -1,11 +1,15 @@
 import { Lexer, parseDocument } from 'yaml'
 import { Trouble } from '../errors.ts'
+import { unsafeBecause } from '../stores/path.ts'
 import { exampleKeys, type FileKey, fileKeysOf } from './flavors.ts'
+import { schemeOf } from './location.ts'
 
 /** What an MLmodel file promises about the folder that it lies in. */
 export interface ModelFile {
   readonly modelId?: string
   readonly runId?: string
+  /** The folder of the run's artifacts that it was logged to by MLflow 2; absent where the file names an address, as MLflow 3 does. */
+  readonly artifactPath?: string
   readonly mlflowVersion?: string
   readonly flavors: readonly string[]
   /** Paths that must exist below the root, each with the key that names it. `folder` when it may be a folder. */
@@ -170,11 +174,14 @@ export const parseModelFile = (text: string): ModelFile => {
 
   const modelId = word(root, 'model_id')
   const runId = word(root, 'run_id')
+  const at = word(root, 'artifact_path')
+  const artifactPath = at !== undefined && schemeOf(at) === '' && unsafeBecause(at) === undefined ? at : undefined
   const mlflowVersion = word(root, 'mlflow_version')
   const size = root.get('model_size_bytes')
   return {
     ...(modelId === undefined ? {} : { modelId }),
     ...(runId === undefined ? {} : { runId }),
+    ...(artifactPath === undefined ? {} : { artifactPath }),
     ...(mlflowVersion === undefined ? {} : { mlflowVersion }),
     flavors,
     refers: [...into.refers.values()],

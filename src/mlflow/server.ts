@@ -36,6 +36,8 @@ const api = '/api/2.0/mlflow'
 /** Runs carry all their metrics, parameters and tags: small pages keep an answer far below the size cap. */
 const runsPerPage = 200
 const perPage = 1000
+/** Experiments that one search for runs names. */
+const experimentsPerSearch = 100
 /** Milliseconds: GET /version is the first call, costs a server nothing, and tells a dead one from a slow one. */
 const firstAnswerMs = 12_000
 
@@ -110,12 +112,12 @@ const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
     return recordedRun(objectIn(answer, 'run'))
   }
   const searchRuns = async function* (
-    experimentId: string,
+    experimentIds: readonly string[],
     filter: string | undefined,
     signal?: AbortSignal,
     leniency?: Leniency,
   ) {
-    const ids = [checkedId('experiment id', experimentId)]
+    const ids = experimentIds.map((id) => checkedId('experiment id', id))
     const ask = (token: string | undefined) =>
       http.json('POST', `${api}/runs/search`, {
         json: {
@@ -125,10 +127,19 @@ const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
           ...(filter && { filter }),
           ...(token && { page_token: token }),
         },
-        what: `list the runs of experiment ${experimentId}`,
+        what: `list the runs of ${ids.length === 1 ? `experiment ${ids[0]}` : `${ids.length} experiments`}`,
         ...(signal && { signal }),
       })
     for await (const one of pages(ask, 'runs')) yield* readEach(() => recordedRun(one), leniency)
+  }
+  const experiments = async function* (signal?: AbortSignal, leniency?: Leniency) {
+    const ask = (token: string | undefined) =>
+      http.json('POST', `${api}/experiments/search`, {
+        json: { max_results: perPage, view_type: viewOf(leniency), ...(token && { page_token: token }) },
+        what: 'list experiments',
+        ...(signal && { signal }),
+      })
+    for await (const one of pages(ask, 'experiments')) yield* readEach(() => experimentOf(one), leniency)
   }
   return {
     experiment: async (by, signal) => {
@@ -139,20 +150,23 @@ const trackingOf = (http: Http): Omit<Tracking, 'kind' | 'uri'> => {
       const answer = await http.json('GET', path, { query, what: `read ${what}`, ...(signal && { signal }) })
       return experimentOf(objectIn(answer, 'experiment'))
     },
-    experiments: async function* (signal, leniency) {
-      const ask = (token: string | undefined) =>
-        http.json('POST', `${api}/experiments/search`, {
-          json: { max_results: perPage, view_type: viewOf(leniency), ...(token && { page_token: token }) },
-          what: 'list experiments',
-          ...(signal && { signal }),
-        })
-      for await (const one of pages(ask, 'experiments')) yield* readEach(() => experimentOf(one), leniency)
+    experiments,
+    tagged: async function* (tag, value, signal) {
+      let ids: string[] = []
+      const filter = `tags.\`${tag}\` = '${value}'`
+      for await (const { experimentId } of experiments(signal)) {
+        ids.push(experimentId)
+        if (ids.length < experimentsPerSearch) continue
+        yield* searchRuns(ids, filter, signal)
+        ids = []
+      }
+      if (ids.length > 0) yield* searchRuns(ids, filter, signal)
     },
     run: readRun,
-    runs: (experimentId, signal, leniency) => searchRuns(experimentId, undefined, signal, leniency),
+    runs: (experimentId, signal, leniency) => searchRuns([experimentId], undefined, signal, leniency),
     record: async (run, signal) => run.record ?? (await readRun(run.runId, signal)).record,
     children: ({ experimentId, runId }, signal) =>
-      searchRuns(experimentId, `tags.\`mlflow.parentRunId\` = '${checkedId('run id', runId)}'`, signal),
+      searchRuns([experimentId], `tags.\`mlflow.parentRunId\` = '${checkedId('run id', runId)}'`, signal),
     model,
     models: async function* (of, signal, leniency) {
       const ids = [checkedId('experiment id', of.experimentId)]

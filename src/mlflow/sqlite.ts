@@ -202,6 +202,11 @@ export const openSqlite = async (uri: string): Promise<Tracking> => {
       const ids = [checkedId('experiment id', experimentId), checkedId('run id', runId)]
       for (const row of paged(sql, 'run_uuid', ...ids)) yield runOf(row)
     },
+    tagged: async function* (tag, value) {
+      const sql = `SELECT ${runColumns} FROM runs WHERE lifecycle_stage = 'active'
+        AND run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)`
+      for (const row of paged(sql, 'run_uuid', tag, value)) yield runOf(row)
+    },
     model: async (modelId) => model(modelId),
     models: async function* (of, _signal, leniency) {
       if (!hasModels()) return

@@ -91,6 +91,8 @@ export interface Tracking {
   record(run: Run, signal?: AbortSignal): Promise<RunRecord>
   /** The runs that name this one as their parent (tag `mlflow.parentRunId`), in the same experiment. */
   children(run: Run, signal?: AbortSignal): AsyncIterable<Run>
+  /** The active runs of all experiments that carry this tag; absent where the store cannot be searched for one. */
+  tagged?(tag: string, value: string, signal?: AbortSignal): AsyncIterable<Run>
   model(modelId: string, signal?: AbortSignal): Promise<LoggedModel>
   /** Logged models of an experiment, or only those that a run logged, PENDING ones included. Empty on servers older than 3.0, which have none. */
   models(

@@ -28,6 +28,8 @@ export interface PlannedFile {
 /** A local folder that holds what the store should hold. */
 export interface LocalTree {
   readonly dir: string
+  /** Where a folder that nobody named was found; absent where the user named it. */
+  readonly origin?: string
   /** Path below the target's root to the file's place and size in bytes; regular files only. */
   readonly files: ReadonlyMap<string, { readonly file: string; readonly bytes: number }>
   /** What lies there and was left out, such as a link that leaves the folder, and why. */

@@ -1,5 +1,6 @@
 import type { Occasion } from '../check.ts'
 import type { Host } from '../commands/command.ts'
+import type { FoundFolder } from '../transfer/found-folders.ts'
 import type { Depth, PlannedUpload } from './declarations.ts'
 
 /** What openers may know of the command that runs: its options and the machine it runs on. */
@@ -27,6 +28,8 @@ export interface Needed {
   readonly pacedMs?: number
   /** `--from` or `--against`. */
   readonly localDir?: string
+  /** Folders that nobody named and that may hold what should be stored, best first; looked at where `localDir` is not given. */
+  readonly found?: () => Promise<readonly FoundFolder[]>
   /** `--depth`; `structure` where a command does not take it. */
   readonly depth?: Depth
   /** Milliseconds. */

@@ -3,13 +3,17 @@ import { statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { NotApplicable, Trouble } from '../errors.ts'
 import { parseModelFile } from '../mlflow/mlmodel.ts'
+import type { Target } from '../mlflow/types.ts'
 import { openStore } from '../stores/index.ts'
 import { unsafeBecause } from '../stores/path.ts'
 import { readExactly } from '../stores/read-exactly.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
+import type { FoundFolder } from '../transfer/found-folders.ts'
 import { openTree } from '../transfer/source.ts'
+import { count } from '../words.ts'
 import {
   type Listing,
+  type LocalTree,
   listing,
   localTree,
   modelFiles,
@@ -119,7 +123,30 @@ const readModelFile = async (
 }
 
 export const localTreeOpener = opener(localTree, async ({ context, open }: Opening<Needed>) => {
-  if (context.localDir === undefined) throw new NotApplicable('no local folder was given')
-  const value = await openTree(context.localDir, await open(target))
+  const at = await open(target)
+  const value =
+    context.localDir === undefined
+      ? await foundTree(at, (await context.found?.()) ?? [])
+      : await openTree(context.localDir, at)
   return { value, facts: { localFiles: value.files.size } }
 })
+
+/** The first of the folders that shows by its own MLmodel that it is this target's. Throws `NotApplicable`. */
+const foundTree = async (at: Target, folders: readonly FoundFolder[]): Promise<LocalTree> => {
+  if (at.model !== undefined || at.kind === 'run') {
+    for (const { dir, origin } of folders) {
+      try {
+        const tree = await openTree(dir, at)
+        // Only an MLmodel says whose a folder is that nobody named.
+        if (tree.files.has('MLmodel')) return { ...tree, origin }
+      } catch (error) {
+        if (!(error instanceof NotApplicable) && !(error instanceof Trouble)) throw error
+      }
+    }
+  }
+  const looked =
+    folders.length === 0
+      ? ''
+      : `, and none of ${count(folders.length, 'model folder')} kept by guard or left in the temp folder is of it`
+  throw new NotApplicable(`no local folder was given${looked}`)
+}

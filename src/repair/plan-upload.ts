@@ -7,7 +7,10 @@ import { compareByReading, compareWithLocal, type Verdict } from '../transfer/pr
 import { readBack } from '../transfer/read-back.ts'
 import { sight } from '../transfer/settle.ts'
 import { bytes, exactBytes } from '../words.ts'
+import { proveSource } from './prove-source.ts'
 import type { Place, Planned, RepairOptions } from './types.ts'
+
+const otherSource = 'Give --from a folder with a whole one'
 
 const whereLooked = ({ source, noSource }: Place, path: string): string => {
   if (source === undefined) return `no source for it: ${noSource ?? 'no local folder was given (--from)'}`
@@ -62,7 +65,7 @@ export const planUpload = async (
   sizes: ReadonlySet<number>,
   options: RepairOptions,
 ): Promise<Planned> => {
-  const { store, target, source: tree, listed } = place
+  const { store, target, source: tree, listed, manifest } = place
   const { signal, sightings } = options
   const entry = tree?.files.get(path)
   const expected = Math.max(0, ...sizes)
@@ -80,7 +83,15 @@ export const planUpload = async (
   try {
     const source = await openSource(entry.file)
     try {
-      const from = { ...step, bytes: source.size, source: entry.file }
+      const consent = options.overwrite.has(path) || options.overwrite.has(`${target.name}/${path}`)
+      const proof = place.proveSources ? await proveSource(source, path, manifest?.files.get(path), signal) : undefined
+      // Consent names this very file.
+      if (proof?.is === 'refused' && !consent) {
+        return failed(`${entry.file} is refused as a source: ${proof.why}. ${otherSource}`)
+      }
+      const shown = tree?.origin === undefined ? entry.file : `${entry.file} (${tree.origin})`
+      const how = proof?.is === 'proved' ? { because: `the source is proved: ${proof.how}` } : {}
+      const from = { ...step, bytes: source.size, source: shown, ...how }
       const there = { do: 'upload', file: entry.file, identity: source.identity } as const
       const replaces = listed === undefined ? await store.stat(path, signal) : listed.get(path)
       if (replaces === undefined) {
@@ -91,7 +102,6 @@ export const planUpload = async (
         const because = `an unfinished upload holds ${bytes(held)}; what of it matches is not sent again`
         return { ...there, step: held === 0 ? from : { ...from, because } }
       }
-      const consent = options.overwrite.has(path) || options.overwrite.has(`${target.name}/${path}`)
       const verdict = await compare(place, path, source, options)
       const decision = mayReplace(replaces, source, verdict, consent, path)
       if (decision.state === 'verified') return { ...there, step: { ...from, reused: source.size, ...decision } }

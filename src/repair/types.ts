@@ -4,7 +4,7 @@ import type { Step } from '../report.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
 import type { Bandwidth } from '../transfer/bandwidth.ts'
 import type { FileIdentity } from '../transfer/identity.ts'
-import type { ManifestKind } from '../transfer/manifest.ts'
+import type { Manifest, ManifestKind } from '../transfer/manifest.ts'
 import type { Progress } from '../transfer/progress.ts'
 import type { Verification } from '../transfer/read-back.ts'
 import type { Patience } from '../transfer/retry.ts'
@@ -16,6 +16,10 @@ export interface Place {
   readonly store: Store
   /** The folder that offers its files. */
   readonly source?: LocalTree & { readonly problems?: readonly { readonly path: string; readonly why: string }[] }
+  /** Whether a file must prove itself before it is used to restore a stored one. */
+  readonly proveSources?: boolean
+  /** What an earlier upload or repair has written down of the target's files. */
+  readonly manifest?: Manifest
   /** Why there is no source: "no folder was given", "/tmp/x holds the model m-2". */
   readonly noSource?: string
   /** What the store holds, where it was just listed: each file of the plan is then looked up here. */

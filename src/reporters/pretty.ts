@@ -199,6 +199,14 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
     say()
   }
 
+  const { childExit, kept } = report
+  if (childExit !== undefined) say(`The command ended with exit code ${childExit}.`)
+  if (kept !== undefined) {
+    say(`${marks.info} ${count(kept.models, 'model folder')}, ${bytes(kept.bytes)}, kept in ${line(kept.dir)}`)
+    say('    mlflow-doctor repair finds them there; remove the folder when it serves nothing any more')
+  }
+  if (childExit !== undefined) say()
+
   const { active, gaps } = report.covered
   if (active.length > 0) {
     say(paint.underline('Left alone'))

@@ -106,6 +106,9 @@ const requireBelonging = (dir: string, target: Target, model: ModelFile | undefi
         : model.modelId === target.model?.modelId
     if (!same) throw new NotApplicable(`${dir} holds ${nameOf(model)}, not ${target.name}`)
   }
+  // A model of MLflow 2, stored in a folder of its run's artifacts.
+  const inRun = target.kind === 'run' && target.artifactUri !== target.run?.artifactUri
+  if (inRun && model?.runId !== undefined && model.runId === target.run?.runId) return
   if (target.kind === 'run' && model !== undefined) {
     throw new NotApplicable(
       `${dir} holds ${nameOf(model)}; the files of a run itself are wanted, laid out as in the run`,

@@ -78,6 +78,6 @@ test('repair sends nothing that an MLmodel names outside its folder', async () =
   })
   const report = reportOf(ran)
   expectValid(report)
-  expect(report.steps?.map(({ path }) => path)).toEqual(['inside.txt'])
+  expect(report.steps?.map(({ path }) => path)).toEqual(['inside.txt', '.mlflow-doctor/manifest.json'])
   expect(ran.code).toBe(1)
 })

@@ -81,6 +81,7 @@ describe('a client killed with -9 in the middle of its upload', () => {
     const report = await repair(lost, env)
     expect(report.steps?.map(({ action, effect }) => `${action} ${effect}`)).toEqual([
       'upload overwrites',
+      'write-manifest adds',
       'set-ready changes-status',
     ])
     await expectLoaded(lost, env)

@@ -63,6 +63,7 @@ test('a single PUT that nginx refuses ends the repair with 1, its reason, and th
     const report = await examined(['repair', `runs:/${run.info.run_id}`, '--from', dir, '--yes'], { env })
     expect(report.steps).toEqual([
       expect.objectContaining({ path: 'data.bin', state: 'failed', because: expect.stringMatching(/413/) }),
+      expect.objectContaining({ action: 'write-manifest', state: 'declined' }),
     ])
     expect(report.exitCode).toBe(1)
   } finally {

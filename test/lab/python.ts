@@ -40,8 +40,17 @@ export async function python(script: string, options: PythonOptions = {}): Promi
   }
 }
 
+/** The same script as a command line of its own, for tests in which something else runs it; `HOME` and `TMPDIR` are the caller's. */
+export async function clientCommand(
+  script: string,
+  options: Pick<PythonOptions, 'args' | 'version'> = {},
+): Promise<{ readonly command: readonly string[]; readonly env: Record<string, string> }> {
+  const interpreter = await mlflowPython(options.version)
+  return { command: [interpreter, join(SCRIPTS, script), ...(options.args ?? [])], env: { PYTHONPATH: SCRIPTS } }
+}
+
 /** The events that a script printed: every line of its output that is a JSON object, in order. */
-export function eventsOf(result: PythonResult): Record<string, unknown>[] {
+export function eventsOf(result: Pick<PythonResult, 'stdout'> & Partial<PythonResult>): Record<string, unknown>[] {
   return result.stdout
     .split('\n')
     .filter((line) => line.startsWith('{'))

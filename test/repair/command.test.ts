@@ -75,6 +75,7 @@ describe('an interruption', () => {
       progress: (says) => {
         if (says !== undefined && point.test(says)) stop.abort()
       },
+      whileChild: (_pass, ended) => ended,
       tell: () => undefined,
     })
   }

@@ -91,6 +91,7 @@ const contextOf = (env: Readonly<Record<string, string>>, dir: string, options: 
   version: '0',
   signal: options.signal ?? new AbortController().signal,
   progress: options.progress ?? (() => {}),
+  whileChild: (_pass, ended) => ended,
   tell: () => {},
 })
 
