@@ -93,11 +93,11 @@ export const stepStates: readonly StepState[] = ['planned', 'applied', 'verified
 export interface Step {
   readonly target: string
   readonly path: string
-  readonly action: 'upload' | 'copy' | 'abort-upload' | 'write-manifest' | 'set-ready'
+  readonly action: 'upload' | 'copy' | 'abort-upload' | 'write-manifest' | 'add-lifecycle-rule' | 'set-ready'
   /** Where the bytes come from. */
   readonly source?: string
   readonly route?: RouteKind
-  readonly effect: 'adds' | 'overwrites' | 'deletes' | 'changes-status'
+  readonly effect: 'adds' | 'overwrites' | 'deletes' | 'changes-status' | 'changes-settings'
   readonly bytes: number
   /** Bytes that went over the wire for this file in this run. */
   readonly sent: number

@@ -124,8 +124,8 @@ const step = object(
   {
     target: text,
     path: text,
-    action: oneOf(['upload', 'copy', 'abort-upload', 'write-manifest', 'set-ready']),
-    effect: oneOf(['adds', 'overwrites', 'deletes', 'changes-status']),
+    action: oneOf(['upload', 'copy', 'abort-upload', 'write-manifest', 'add-lifecycle-rule', 'set-ready']),
+    effect: oneOf(['adds', 'overwrites', 'deletes', 'changes-status', 'changes-settings']),
     bytes: amount,
     sent: amount,
     reused: amount,

@@ -15,14 +15,27 @@ export interface Seen {
   bytes: number
 }
 
-/** What may be done to a request: nothing, one bit of its body flipped, its answer kept back, the connection cut, or a refusal in the store's place. */
-type Meddling = 'pass' | 'flip' | 'lose-answer' | 'cut' | 'deny'
+/** What may be done to a request: nothing, one bit of its body flipped, its answer kept back, the connection cut, or a refusal in the store's place: 403, 500, or 503 with Retry-After. */
+type Meddling = 'pass' | 'flip' | 'lose-answer' | 'cut' | 'deny' | 'broken' | 'busy'
+
+interface Refusal {
+  readonly status: number
+  readonly code: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+const refusals: Readonly<Partial<Record<Meddling, Refusal>>> = {
+  deny: { status: 403, code: 'AccessDenied' },
+  broken: { status: 500, code: 'InternalError' },
+  busy: { status: 503, code: 'SlowDown', headers: { 'retry-after': '1' } },
+}
 
 export interface WatchingProxy {
   readonly url: string
   readonly seen: readonly Seen[]
   /** Asked for each request, which waits for the answer. */
   meddle: (seen: Seen) => Meddling | Promise<Meddling>
+  /** Called with the store's answer in hand, which waits for it; `lose` cuts the connection in its place. */
+  answered: (seen: Seen) => 'deliver' | 'lose' | Promise<'deliver' | 'lose'>
   /** Each part is held back until this resolves. */
   beforePart: () => Promise<unknown>
   /** Resolves when no request is under way at the store. */
@@ -75,10 +88,11 @@ export const watchingProxy = async (endpoint: string): Promise<WatchingProxy> =>
       incoming.socket.destroy()
       return
     }
-    if (meddling === 'deny') {
-      note.status = 403
-      answer.writeHead(403, { 'content-type': 'application/xml' })
-      answer.end('<Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>')
+    const refusal = refusals[meddling]
+    if (refusal !== undefined) {
+      note.status = refusal.status
+      answer.writeHead(refusal.status, { 'content-type': 'application/xml', ...refusal.headers })
+      answer.end(`<Error><Code>${refusal.code}</Code><Message>${refusal.code}</Message></Error>`)
       return
     }
     if (meddling === 'flip') body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 1
@@ -91,8 +105,9 @@ export const watchingProxy = async (endpoint: string): Promise<WatchingProxy> =>
         note.status = reply.statusCode
         const parts: Buffer[] = []
         reply.on('data', (chunk: Buffer) => parts.push(chunk))
-        reply.on('end', () => {
-          if (meddling === 'lose-answer') incoming.socket.destroy()
+        reply.on('end', async () => {
+          const fate = meddling === 'lose-answer' ? 'lose' : await proxy.answered(note)
+          if (fate === 'lose') incoming.socket.destroy()
           else answer.writeHead(reply.statusCode ?? 502, reply.headers).end(Buffer.concat(parts))
           done()
         })
@@ -123,6 +138,7 @@ export const watchingProxy = async (endpoint: string): Promise<WatchingProxy> =>
     url: `http://127.0.0.1:${address.port}`,
     seen,
     meddle: () => 'pass',
+    answered: () => 'deliver',
     beforePart: () => Promise.resolve(),
     idle: () => (underWay === 0 ? Promise.resolve() : new Promise((done) => idlers.push(done))),
     async stop() {

@@ -1,38 +1,14 @@
 import { defineCheck } from '../../src/check.ts'
 import { bucketSettings, target } from '../../src/needs/declarations.ts'
+import { abortAfterDays, abortRule, sharedFolder } from '../../src/stores/abort-rule.ts'
 import { count, shellWord } from '../../src/words.ts'
-
-/** Long enough for an upload over a slow line and for repair to go on with one that broke off; AWS's own example has 7, too. */
-const days = 7
 
 type Bucket = NonNullable<typeof bucketSettings.is>
 type Lifecycle = Extract<Bucket['lifecycle'], { told: unknown }>['told']
 
-/** A name that no rule has yet. */
-const freeId = (rules: Lifecycle['rules']): string => {
-  const taken = new Set(rules.map(({ ID }) => ID))
-  const name = 'abort-unfinished-uploads'
-  for (let n = 1; ; n += 1) {
-    const id = n === 1 ? name : `${name}-${n}`
-    if (!taken.has(id)) return id
-  }
-}
-
-/** The folder that the runs and models of an experiment share, by the layout of MLflow 3.17.2: one rule is for all of them. */
-const sharedFolder = (prefix: string): string =>
-  prefix.replace(/(?:^|\/)(?:models\/m-[^/]+|[0-9a-f]{32})\/artifacts(?:\/.*)?$/, '')
-
 /** All rules that are there, as they are, and one more: the call replaces them all. */
 const command = ({ name, endpoint }: Bucket, root: string, { rules, minimumSize }: Lifecycle): string => {
-  const below = root === '' ? '' : `${root}/`
-  // The old form of rules and the new one cannot stand side by side.
-  const old = rules.some((rule) => rule.Filter === undefined && rule.Prefix !== undefined)
-  const rule = {
-    ID: freeId(rules),
-    Status: 'Enabled',
-    ...(old ? { Prefix: below } : { Filter: { Prefix: below } }),
-    AbortIncompleteMultipartUpload: { DaysAfterInitiation: days },
-  }
+  const rule = abortRule(rules, root)
   return [
     'aws s3api put-bucket-lifecycle-configuration',
     ...(endpoint === undefined ? [] : ['--endpoint-url', shellWord(endpoint)]),
@@ -76,8 +52,8 @@ export default defineCheck({
       }
       return
     }
-    const { rules, abortAfterDays } = lifecycle.told
-    if (abortAfterDays !== undefined) return
+    const { rules, abortAfterDays: covered } = lifecycle.told
+    if (covered !== undefined) return
     const root = sharedFolder(bucket.prefix)
     const address = `s3://${bucket.name}${root === '' ? '' : `/${root}`}`
     yield {
@@ -89,7 +65,7 @@ export default defineCheck({
       says: `no rule aborts abandoned uploads below ${address} (${count(rules.length, 'lifecycle rule')} in all), so the parts that a killed upload leaves stay, unseen and paid for`,
       facts: { rules: rules.length },
       remedy: {
-        text: `Have uploads aborted after ${days} days; the line keeps the rules that are there now, and needs s3:PutLifecycleConfiguration.${bucket.amazon ? '' : ' MinIO refuses such a rule and removes what is older than 24 hours by itself (stale_uploads_expiry).'}`,
+        text: `Have uploads aborted after ${abortAfterDays} days; the line keeps the rules that are there now, and needs s3:PutLifecycleConfiguration. mlflow-doctor repair --add-lifecycle-rule does the same and reads them once more just before.${bucket.amazon ? '' : ' MinIO refuses such a rule and removes what is older than 24 hours by itself (stale_uploads_expiry).'}`,
         commands: [command(bucket, root, lifecycle.told)],
       },
     }

@@ -13,6 +13,7 @@ interface Arguments extends TransferArguments {
   experiment?: string
   from?: string
   abortOrphans: boolean
+  addLifecycleRule: boolean
   olderThan: string
 }
 
@@ -40,6 +41,11 @@ export default defineCommand<Arguments>({
       default: false,
       describe: 'Give up abandoned uploads that no local file completes',
     },
+    'add-lifecycle-rule': {
+      type: 'boolean',
+      default: false,
+      describe: 'Add a rule to the bucket that aborts unfinished uploads, where it has none; others stay as they are',
+    },
     'older-than': olderThan,
   },
   examples: [
@@ -55,6 +61,7 @@ export default defineCommand<Arguments>({
     const options = {
       ...transferring(args, context),
       abortOrphans: args.abortOrphans,
+      addLifecycleRule: args.addLifecycleRule,
       orphanAgeMs: parseTime('--older-than', args.olderThan),
     }
     const { yes, from } = args

@@ -1,9 +1,11 @@
 /** What every command does that puts files back: look, plan, ask, carry out, look again. */
 import type { Want } from '../check.ts'
-import { Trouble } from '../errors.ts'
+import { NotApplicable, Trouble } from '../errors.ts'
 import { resolveTargets } from '../mlflow/target.ts'
 import type { Target, TargetSpec } from '../mlflow/types.ts'
 import {
+  bodyLimit as bodyLimitNeed,
+  listing,
   localTree,
   manifest as manifestNeed,
   store as storeNeed,
@@ -13,6 +15,7 @@ import { apply } from '../repair/apply.ts'
 import { plan } from '../repair/plan.ts'
 import type { Place, Planned, RepairOptions } from '../repair/types.ts'
 import type { Step } from '../report.ts'
+import { forgetWhole } from '../transfer/forget.ts'
 import { bytes, count, duration } from '../words.ts'
 import type { CommandContext } from './command.ts'
 import { doubtOf } from './doubt.ts'
@@ -51,6 +54,33 @@ export const refreshed = async (target: Target, session: Session, signal: AbortS
   return target
 }
 
+/** A process that was killed after its last part has left a note of a file that is whole: nothing is to be repaired, and the note ends. */
+const forgetIn = async (look: Look, { journalDir }: RepairOptions, signal: AbortSignal): Promise<void> => {
+  const listed = await look.opened(listing)
+  const store = await look.opened(storeNeed)
+  if (listed === undefined || store === undefined) return
+  await forgetWhole(store, listed.files.values(), journalDir, signal).catch((error: unknown) => {
+    if (!(error instanceof Trouble)) throw error
+  })
+}
+
+/** What the way through the tracking server takes, measured once, and only where a file is to go that way. */
+export const bodyLimitOf = (look: Look): NonNullable<Place['bodyLimit']> => {
+  let asked: ReturnType<NonNullable<Place['bodyLimit']>> | undefined
+  const ask = async () => {
+    const limit = await look.open(bodyLimitNeed).catch((error: unknown) => {
+      if (error instanceof Trouble || error instanceof NotApplicable) return undefined
+      throw error
+    })
+    if (limit?.refused === undefined || limit.unmeasured !== undefined) return undefined
+    return { accepted: limit.accepted, by: limit.refusedBy ?? 'something on the way to the tracking server' }
+  }
+  return () => {
+    asked ??= ask()
+    return asked
+  }
+}
+
 /** Undefined where the store cannot be opened: the checks that need it are blocked, and the report says why. */
 const placeOf = async (look: Look, target: Target, session: Session): Promise<Place | undefined> => {
   const local = await localOf(look)
@@ -62,6 +92,7 @@ const placeOf = async (look: Look, target: Target, session: Session): Promise<Pl
       ...('tree' in local ? { source: local.tree } : { noSource: local.none }),
       ...(known === undefined ? {} : { manifest: known }),
       proveSources: true,
+      bodyLimit: bodyLimitOf(look),
       ...(target.model ? { tracking: await session.open(trackingNeed) } : {}),
     }
   } catch (error) {
@@ -75,6 +106,7 @@ const said: Readonly<Record<Step['effect'], string>> = {
   overwrites: 'overwrites',
   deletes: 'gives up the parts of',
   'changes-status': 'sets the status of',
+  'changes-settings': 'changes the rules of the bucket of',
 }
 
 const planInWords = (steps: readonly Step[]): string =>
@@ -183,7 +215,9 @@ export const repairTargets = async (
         else if (at.kind === 'model') belongs = true
         else if (belongs && from !== undefined) throw ambiguous(from)
         else belongs = true
-        if (wantsOf(look).length > 0 || (await isToBeOverwritten(look, at, options))) continue
+        const asked = options.addLifecycleRule === true || wantsOf(look).length > 0
+        if (asked || (await isToBeOverwritten(look, at, options))) continue
+        await forgetIn(look, options, context.signal)
         damaged.pop()
         await session.keep(look)
         await look.close()

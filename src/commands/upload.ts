@@ -17,7 +17,7 @@ import type { StoredFile } from '../stores/store.ts'
 import { ownFolder } from '../transfer/manifest.ts'
 import { openFolder } from '../transfer/source.ts'
 import { type CommandContext, type CommonOptions, defineCommand } from './command.ts'
-import { agree, carryOut, refreshed } from './repairing.ts'
+import { agree, bodyLimitOf, carryOut, refreshed } from './repairing.ts'
 import { neededFor } from './scan.ts'
 import { coveredBy, openSession, type Session } from './session.ts'
 import { type TransferArguments, transferOptions, transferring } from './transfer-options.ts'
@@ -119,7 +119,15 @@ const planFor = async (
     const store = await look.open(storeNeed)
     const listed = new Map<string, StoredFile>()
     for await (const file of store.list({ signal: context.signal })) listed.set(file.path, file)
-    const place: Place = { target, store, source: tree, listed, ...(tracking === undefined ? {} : { tracking }) }
+    const bodyLimit = bodyLimitOf(look)
+    const place: Place = {
+      target,
+      store,
+      source: tree,
+      listed,
+      bodyLimit,
+      ...(tracking === undefined ? {} : { tracking }),
+    }
     const { name, model } = target
     const wants: Want[] = [...tree.files].map(([path, { bytes }]) => ({ want: 'file', target: name, path, bytes }))
     if (model !== undefined && model.status !== 'READY') {

@@ -4,9 +4,11 @@ import { each } from '../needs/each.ts'
 import type { Step, StepState } from '../report.ts'
 import { timesOf } from '../stores/age.ts'
 import { transferFile } from '../transfer/engine.ts'
+import { forgetWhole } from '../transfer/forget.ts'
 import type { Progress } from '../transfer/progress.ts'
 import { openSender, type Sender } from '../transfer/sender.ts'
 import { bytes } from '../words.ts'
+import { addRule } from './lifecycle-rule.ts'
 import { isModelFile } from './plan.ts'
 import { tooYoung } from './plan-abort.ts'
 import { proveContent } from './prove-content.ts'
@@ -141,6 +143,11 @@ const filesAtOnce: Readonly<Record<RouteKind, number>> = {
   'proxied-put': 1,
 }
 
+/** What is only tidying up must not keep the repair from its work; the next run tries again. */
+const unlessTrouble = (error: unknown): void => {
+  if (!(error instanceof Trouble)) throw error
+}
+
 /** Steps that may go side by side, one group after the other: the data of a target, then its MLmodel files; all else alone. */
 const groupsOf = (plan: readonly Planned[]): readonly (readonly number[])[] => {
   const groups: number[][] = []
@@ -181,7 +188,12 @@ export const apply = async (plan: readonly Planned[], applying: Applying): Promi
     const known = provedOf(place.target.name)
     if (planned.do === 'upload') return upload(planned, place, applying, sender, (path, file) => known.set(path, file))
     if (planned.do === 'manifest') return manifest(place, applying, steps, known, sender)
+    if (planned.do === 'rule') return addRule(planned, place, signal)
     return planned.do === 'abort' ? abort(planned, place, applying) : ready(planned, place, applying, steps)
+  }
+  for (const place of places) {
+    const whole = [...provedOf(place.target.name)].map(([path, { size }]) => ({ path, size }))
+    await forgetWhole(place.store, whole, applying.journalDir, signal).catch(unlessTrouble)
   }
   const carryOut = async (planned: Planned): Promise<Step> => {
     const place = placeOf(planned)

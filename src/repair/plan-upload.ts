@@ -58,6 +58,18 @@ const mayReplace = (is: StoredFile, source: Source, verdict: Verdict, consent: b
   return { state: 'declined', because: `${doubt}. To replace what is stored: --overwrite ${path}` }
 }
 
+/** Bodies up to this size pass every proxy that anybody would put before MLflow: its own API sends such ones. */
+const harmless = 512 * 1024
+
+/** Why a file cannot go in the one request that this route has, found out before any of it is sent. */
+const barredBy = async ({ store, bodyLimit }: Place, size: number): Promise<string | undefined> => {
+  if (store.route !== 'proxied-put' || size <= harmless) return undefined
+  const limit = await bodyLimit?.()
+  if (limit === undefined || size <= limit.accepted) return undefined
+  const todo = `mlflow-doctor check --size ${size} prints the line to change; with credentials for the store behind the server, --artifacts-destination goes round it`
+  return `${limit.by} takes request bodies of at most ${exactBytes(limit.accepted)} (413 above), the file has ${exactBytes(size)}, and this route has one request for all of it. Nothing was sent. ${todo}`
+}
+
 /** One file that is wanted: from where, over what, and whether it may. Sends nothing. */
 export const planUpload = async (
   place: Place,
@@ -81,6 +93,8 @@ export const planUpload = async (
     return failed(`${entry.file} has ${exactBytes(entry.bytes)}, and ${exactBytes(wrong)} are expected`)
   }
   try {
+    const barred = await barredBy(place, entry.bytes)
+    if (barred !== undefined) return failed(barred)
     const source = await openSource(entry.file)
     try {
       const consent = options.overwrite.has(path) || options.overwrite.has(`${target.name}/${path}`)

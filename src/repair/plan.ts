@@ -1,7 +1,9 @@
 import type { Want } from '../check.ts'
 import { each } from '../needs/each.ts'
 import type { Step } from '../report.ts'
+import { sharedFolder } from '../stores/abort-rule.ts'
 import { manifestPath } from '../transfer/manifest.ts'
+import { planRule } from './lifecycle-rule.ts'
 import { planAbort } from './plan-abort.ts'
 import { planUpload } from './plan-upload.ts'
 import type { Place, Planned, RepairOptions } from './types.ts'
@@ -64,6 +66,20 @@ const withOverwritten = (
   return all
 }
 
+/** Once for each bucket and experiment. */
+const planRules = async (places: readonly Place[], signal?: AbortSignal): Promise<Planned[]> => {
+  const rules: Planned[] = []
+  const seen = new Set<string>()
+  for (const place of places) {
+    const shared = sharedFolder(place.store.uri)
+    if (seen.has(shared)) continue
+    seen.add(shared)
+    const planned = await planRule(place, signal)
+    if (planned !== undefined) rules.push(planned)
+  }
+  return rules
+}
+
 /** What would be done for these wants, as plain data: this is the dry run. Reads stores and local files, changes nothing. */
 export const plan = async (
   wants: readonly Want[],
@@ -87,5 +103,6 @@ export const plan = async (
     }
     last.push(...wanted.models.map((modelId) => planReady(place, modelId, uploads)))
   }
+  if (options.addLifecycleRule === true) planned.push(...(await planRules(places, options.signal)))
   return [...planned, ...last]
 }

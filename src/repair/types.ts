@@ -16,6 +16,8 @@ export interface Place {
   readonly store: Store
   /** The folder that offers its files. */
   readonly source?: LocalTree & { readonly problems?: readonly { readonly path: string; readonly why: string }[] }
+  /** Asks, without sending one, how large a body may be that goes through the tracking server, and who says so; undefined where no limit shows. */
+  readonly bodyLimit?: () => Promise<{ readonly accepted: number; readonly by: string } | undefined>
   /** Whether a file must prove itself before it is used to restore a stored one. */
   readonly proveSources?: boolean
   /** What an earlier upload or repair has written down of the target's files. */
@@ -32,6 +34,8 @@ export interface RepairOptions {
   /** Paths whose objects may be replaced though they are no beginning of the source. */
   readonly overwrite: ReadonlySet<string>
   readonly abortOrphans: boolean
+  /** Add a lifecycle rule to the bucket, where none aborts unfinished uploads. */
+  readonly addLifecycleRule?: boolean
   /** Milliseconds without a sign of life after which an upload may be aborted. */
   readonly orphanAgeMs: number
   /** Milliseconds without a new part after which somebody else's upload may be taken up. */
@@ -67,6 +71,8 @@ export type Planned =
       readonly replaces?: StoredFile
     }
   | { readonly do: 'manifest'; readonly step: Step }
+  /** `before` is what the rules were when this was planned. */
+  | { readonly do: 'rule'; readonly step: Step; readonly before: string }
   | { readonly do: 'abort'; readonly step: Step; readonly uploadId: string }
   | { readonly do: 'ready'; readonly step: Step; readonly modelId: string }
 

@@ -94,6 +94,8 @@ export interface Bucket {
   readRights(name: string, signal?: AbortSignal): Promise<readonly Right[]>
   /** Deletes an object that is not there. Must not be called where the bucket keeps versions: there it would leave a delete marker. */
   deleteRight(name: string, signal?: AbortSignal): Promise<Right>
+  /** Puts these rules in the place of all that are there. */
+  replaceLifecycle(lifecycle: Pick<Lifecycle, 'rules' | 'minimumSize'>, signal?: AbortSignal): Promise<void>
   /** Begins an upload as a client would that proves parts in this way. */
   openProbe(name: string, mode: ChecksumMode, signal?: AbortSignal): Promise<ProbeUpload>
 }

@@ -16,8 +16,10 @@ import {
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   ListPartsCommand,
+  PutBucketLifecycleConfigurationCommand,
   type S3Client,
   S3ServiceException,
+  type TransitionDefaultMinimumObjectSize,
   UploadPartCommand,
   type UploadPartCommandInput,
   type UploadPartCommandOutput,
@@ -208,6 +210,23 @@ export const s3Bucket = (
         (client, how) => client.send(new DeleteObjectCommand({ ...here, Key: keyOf(name) }), how),
         signal,
       ),
+
+    async replaceLifecycle({ rules, minimumSize }, signal) {
+      const command = new PutBucketLifecycleConfigurationCommand({
+        ...here,
+        ...(minimumSize === undefined
+          ? {}
+          : { TransitionDefaultMinimumObjectSize: minimumSize as TransitionDefaultMinimumObjectSize }),
+        LifecycleConfiguration: { Rules: rules as unknown as LifecycleRule[] },
+      })
+      const calling = {
+        what: 'cannot change the lifecycle rules',
+        action: 's3:PutLifecycleConfiguration',
+        signal,
+        once: true,
+      }
+      await calls.run(calling, (client, how) => client.send(command, how))
+    },
 
     async openProbe(name, mode, signal) {
       const key = keyOf(name)

@@ -1,7 +1,7 @@
 import { Trouble } from '../errors.ts'
 import { changedSincePlan, sameObject } from '../stores/replaced.ts'
-import type { Store, StoredFile } from '../stores/store.ts'
-import { bytes } from '../words.ts'
+import type { SignedFor, Store, StoredFile } from '../stores/store.ts'
+import { bytes, duration } from '../words.ts'
 import { type Budget, planChunks } from './chunk-plan.ts'
 import { combineAll } from './crc32.ts'
 import { compositeEtag } from './digest.ts'
@@ -134,6 +134,22 @@ const noteHeld = (journal: Journal, noted: JournalContent['parts'], { held }: Fo
   )
 }
 
+/** Milliseconds after which the rate so far tells something. */
+const rateTold = 20_000
+
+/** Signed addresses of one upload are made once, all together: a file that will not have gone before they expire is not sent for an hour in vain. Throws `too-large`. */
+const refuseIfTooSlow = (path: string, { validMs }: SignedFor, { elapsedMs, sent, reused, total }: Progress): void => {
+  if (elapsedMs < rateTold || sent === 0) return
+  const wholeMs = (elapsedMs / sent) * (total - reused)
+  if (wholeMs <= validMs) return
+  throw new Trouble({
+    kind: 'too-large',
+    what: `cannot send ${path} by signed addresses`,
+    why: `they are valid for ${duration(validMs)}, and at the rate of this line the file takes ${duration(wholeMs)}`,
+    todo: 'Use credentials for the store behind the server (--artifacts-destination), which need no signed addresses',
+  })
+}
+
 /** Throws `conflict` where the bytes read back are others. */
 const readingBack = async ({ transfer, source }: Job, why: string): Promise<Exclude<Verdict, { is: 'different' }>> => {
   const { store, path, signal } = transfer
@@ -153,7 +169,10 @@ const sendInParts = async (job: Journaled, found: Found): Promise<Transferred> =
   try {
     const parts = await sendParts({
       ...{ source, upload, plan, held, journal, sender, patience, signal },
-      onPart: (part) => meter.sent(part.size),
+      onPart: (part) => {
+        meter.sent(part.size)
+        if (upload.signed !== undefined) refuseIfTooSlow(path, upload.signed, meter.now())
+      },
     })
     await source.confirm()
     const expected: Expected = {

@@ -7,6 +7,8 @@ export interface Progress {
   readonly reused: number
   /** Bytes of the file. */
   readonly total: number
+  /** Milliseconds since it was begun. */
+  readonly elapsedMs: number
   /** Sent lately; reused bytes do not flatter it. */
   readonly bytesPerSecond: number
 }
@@ -24,12 +26,14 @@ export interface Meter {
 export const openMeter = (path: string, total: number, tell: ((progress: Progress) => void) | undefined): Meter => {
   let sent = 0
   let reused = 0
+  const begun = performance.now()
   let lately: { readonly at: number; readonly sent: number }[] = [{ at: performance.now(), sent: 0 }]
   const now = (): Progress => {
     const at = performance.now()
     const first = lately[0] ?? { at, sent }
     const seconds = (at - first.at) / 1000
-    return { path, sent, reused, total, bytesPerSecond: seconds > 0 ? (sent - first.sent) / seconds : 0 }
+    const bytesPerSecond = seconds > 0 ? (sent - first.sent) / seconds : 0
+    return { path, sent, reused, total, elapsedMs: at - begun, bytesPerSecond }
   }
   return {
     now,

@@ -47,7 +47,7 @@ test('proxied behind nginx with a 1 MiB limit: forecast to the byte, found, repa
   }
 })
 
-test('a single PUT that nginx refuses ends the repair with 1, its reason, and the process', async () => {
+test('a single PUT that nginx would refuse is not sent: the repair names the limit, and ends with 1; below the limit it passes', async () => {
   const { mlflowFolder } = shared()
   const nginx = await startNginx({ upstream: mlflowFolder.url, directives: 'client_max_body_size 1m;' })
   try {
@@ -62,10 +62,19 @@ test('a single PUT that nginx refuses ends the repair with 1, its reason, and th
     const env = { ...(await home()), MLFLOW_TRACKING_URI: nginx.url }
     const report = await examined(['repair', `runs:/${run.info.run_id}`, '--from', dir, '--yes'], { env })
     expect(report.steps).toEqual([
-      expect.objectContaining({ path: 'data.bin', state: 'failed', because: expect.stringMatching(/413/) }),
-      expect.objectContaining({ action: 'write-manifest', state: 'declined' }),
+      expect.objectContaining({
+        ...{ path: 'data.bin', state: 'failed', sent: 0 },
+        because: expect.stringMatching(/nginx.* takes request bodies of at most 1,048,576 bytes.*Nothing was sent/),
+      }),
     ])
     expect(report.exitCode).toBe(1)
+    await writeFile(join(dir, 'data.bin'), Buffer.alloc(1_000_000, 1))
+    const below = await examined(['repair', `runs:/${run.info.run_id}`, '--from', dir, '--yes'], { env })
+    expect(below.steps?.map(({ path, route, state }) => [path, route, state])).toEqual([
+      ['data.bin', 'proxied-put', 'verified'],
+      ['.mlflow-doctor/manifest.json', 'proxied-put', 'verified'],
+    ])
+    expect(below.exitCode).toBe(0)
   } finally {
     await nginx.stop()
   }

@@ -1,0 +1,69 @@
+/** When a command is killed, on which store, and what else goes wrong meanwhile: each cell is one kill at least. */
+
+/** S3 stores and the proxied route are killed by what a proxy before the store sees, folders by what lies in them. */
+export const stores = ['SeaweedFS', 'versitygw', 'proxied', 'folder'] as const
+export type StoreName = (typeof stores)[number]
+
+/**
+ * `before …`: the request has come, the store has not seen it. `after …`: the store has answered, and the answer is lost
+ * with the process. `journal …`: the answer is handed over, and the process dies while it writes it down.
+ */
+export const moments = [
+  'before create',
+  'after create',
+  'before part 1',
+  'after part 1',
+  'before part 3',
+  'after part 3',
+  'journal part 1',
+  'journal part 2',
+  'journal part 4',
+  'after part 5',
+  'before complete',
+  'after complete',
+  'at verification',
+  'before small file',
+  'after small file',
+  'random',
+] as const
+export type Moment = (typeof moments)[number]
+
+/** What happens to the killed run; the next one has a good line. The last four come from toxiproxy. */
+export const faults = ['none', 'broken', 'busy', 'flip', 'reset', 'stall', 'slow', 'cut reply', 'lost answer'] as const
+export type Fault = (typeof faults)[number]
+
+export interface Cell {
+  readonly store: StoreName
+  readonly moment: Moment
+  readonly fault: Fault
+  /** Kills before the run that is left alone. */
+  readonly kills: number
+}
+
+export const nameOf = ({ store, moment, fault, kills }: Cell): string =>
+  `${store}, ${moment}, ${fault}${kills > 1 ? `, ${kills} times` : ''}`
+
+/** Only those that can be met: a fault that ends the upload early leaves nothing of what comes after it. */
+const possible = ({ store, moment, fault }: Cell): boolean => {
+  if (store === 'folder') return moment === 'random' && fault === 'none'
+  // Toxics act on the connections of the client to the store alone; the signed route has a server in between as well.
+  if (store === 'proxied') return ['none', 'broken', 'busy', 'flip'].includes(fault)
+  return true
+}
+
+const usual = (cell: Cell): boolean =>
+  cell.fault === 'none'
+    ? true
+    : cell.store === 'SeaweedFS' && ['after part 3', 'journal part 2', 'after complete'].includes(cell.moment)
+
+/** Everything; `npm test` runs those that `usual` picks. */
+export const cells = (which: 'usual' | 'all'): readonly Cell[] => {
+  const all = stores.flatMap((store) =>
+    moments.flatMap((moment) => faults.map((fault): Cell => ({ store, moment, fault, kills: 1 }))),
+  )
+  const random = (store: StoreName, n: number, kills: number): Cell[] =>
+    Array.from({ length: n }, () => ({ store, moment: 'random', fault: 'none', kills }))
+  const few = which === 'usual'
+  const more = stores.flatMap((store) => random(store, few ? (store === 'folder' ? 8 : 0) : 6, few ? 1 : 3))
+  return [...all.filter(possible).filter((cell) => !few || usual(cell)), ...more]
+}

@@ -1,0 +1,216 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { GetObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3'
+import type { Report } from '../../src/report.ts'
+import { doctor } from '../doctor.ts'
+import type { Seen, WatchingProxy } from '../watching-proxy.ts'
+import type { Cell, Fault, Moment } from './cells.ts'
+
+const MiB = 1024 ** 2
+/** Five parts of at most 5 MiB: the memory below is cut into four. */
+const largeBytes = 22 * MiB + 321
+const memory = '20MiB'
+
+/** Where the files of one cell go, and how to look at them without the code under test. */
+export interface Destination {
+  /** As the command line names it. */
+  readonly target: string
+  /** Common beginning of the keys; of the files, for a folder. */
+  readonly prefix: string
+  readonly options: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** Bucket and client of the store behind it; absent for a folder. */
+  readonly s3?: { readonly sdk: S3Client; readonly bucket: string; readonly proxy: WatchingProxy }
+  /** Switches the fault of the line on, and off again. */
+  fault?(fault: Fault): Promise<void>
+}
+
+export interface Outcome {
+  /** Kills that met the running process. */
+  readonly kills: number
+  /** Bytes that the last run did not send again. */
+  readonly reused: number
+  /** Reads of a file that was whole, while all this went on. */
+  readonly looks: number
+}
+
+class Failed extends Error {}
+
+const must = (is: boolean, why: string): void => {
+  if (!is) throw new Failed(why)
+}
+
+const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+const stored = async ({ prefix, s3 }: Destination, path: string): Promise<Buffer | undefined> => {
+  if (s3 === undefined) return readFile(join(prefix, path)).catch(() => undefined)
+  try {
+    const { Body } = await s3.sdk.send(new GetObjectCommand({ Bucket: s3.bucket, Key: `${prefix}/${path}` }))
+    return Buffer.from((await Body?.transformToByteArray()) ?? [])
+  } catch (error) {
+    if (error instanceof Error && error.name === 'NoSuchKey') return undefined
+    throw error
+  }
+}
+
+/** Unfinished uploads or staged files below the destination; with `empty`, uploads without a part are left out: one that a server begins while its client dies has an id that nobody knows. */
+const leftovers = async ({ prefix, s3 }: Destination, empty: boolean): Promise<string[]> => {
+  if (s3 === undefined) {
+    const names = await readdir(prefix, { recursive: true }).catch(() => [])
+    return names.filter((name) => name.includes('.artifact.uploading.'))
+  }
+  const { Uploads = [] } = await s3.sdk.send(
+    new ListMultipartUploadsCommand({ Bucket: s3.bucket, Prefix: `${prefix}/` }),
+  )
+  const left: string[] = []
+  for (const { Key, UploadId } of Uploads) {
+    const { Parts = [] } = await s3.sdk.send(new ListPartsCommand({ Bucket: s3.bucket, Key, UploadId }))
+    if (!empty || Parts.length > 0) left.push(`${Key} ${UploadId}, ${Parts.length} parts`)
+  }
+  return left
+}
+
+const number = (moment: Moment): number => Number(/\d+$/.exec(moment)?.[0] ?? 0)
+
+/** The request that a moment is about. */
+const concerns = (moment: Moment, seen: Seen, completed: boolean): boolean => {
+  if (moment.endsWith(' create')) return seen.call === 'create'
+  if (moment.endsWith(' complete')) return seen.call === 'complete'
+  if (moment.endsWith(' small file')) return seen.call === 'PUT' && seen.url.includes('small.bin')
+  if (moment === 'at verification') return completed && (seen.method === 'HEAD' || seen.method === 'GET')
+  return seen.call === 'part' && seen.part === number(moment) && seen.url.includes('large.bin')
+}
+
+/** Arms the proxy: `kill` is called once, at the moment. Resolves `met` when it was. */
+const arm = (proxy: WatchingProxy, { moment, fault }: Cell, prefix: string, kill: () => Promise<void>) => {
+  let done = false
+  let completed = false
+  let faulted = false
+  const mine = ({ url }: Seen) => decodeURIComponent(url).includes(prefix)
+  proxy.meddle = async (seen) => {
+    if (!mine(seen)) return 'pass'
+    const due = !done && concerns(moment, seen, completed)
+    if (due && (moment.startsWith('before') || moment === 'at verification')) {
+      done = true
+      await kill()
+      return 'cut'
+    }
+    const wrapper = fault === 'broken' || fault === 'busy' || fault === 'flip'
+    if (wrapper && !faulted && seen.call === 'part' && seen.part === 1) {
+      faulted = true
+      return fault
+    }
+    return 'pass'
+  }
+  proxy.answered = async (seen) => {
+    if (!mine(seen)) return 'deliver'
+    if (seen.call === 'complete' && seen.status === 200) completed = true
+    const refused = seen.status === undefined || seen.status >= 300
+    if (done || refused || !concerns(moment, seen, completed)) return 'deliver'
+    if (moment.startsWith('after')) {
+      done = true
+      await kill()
+      return 'lose'
+    }
+    if (moment.startsWith('journal')) {
+      done = true
+      // As near to the journal's fsync as can be had from outside: a millisecond or two after the answer.
+      setTimeout(() => void kill(), Math.random() * 3)
+    }
+    return 'deliver'
+  }
+}
+
+const disarm = (proxy: WatchingProxy): void => {
+  proxy.meddle = () => 'pass'
+  proxy.answered = () => 'deliver'
+}
+
+/** Kills one command as the cell says, runs it again, and looks at what is there. Throws `Failed`. */
+export const killed = async (cell: Cell, to: Destination, dir: string): Promise<Outcome> => {
+  const from = join(dir, 'from')
+  const state = join(dir, 'state')
+  await mkdir(from, { recursive: true })
+  const files = new Map([
+    ['large.bin', randomBytes(largeBytes)],
+    ['small.bin', randomBytes(300_000)],
+    ['whole.bin', randomBytes(200_000)],
+  ])
+  const write = (path: string) => writeFile(join(from, path), files.get(path) ?? '')
+  const args = ['upload', from, to.target, '--yes', '--json', '--settle', '0', '--memory', memory, ...to.options]
+  const env = { ...to.env, HOME: dir, XDG_STATE_HOME: state }
+  const { s3 } = to
+
+  // One file is whole before anything goes wrong, and must stay readable all the time.
+  await write('whole.bin')
+  const first = await doctor(args, { env })
+  must(first.code === 0, `the file before it did not arrive: ${first.stdout.slice(0, 2000)} ${first.stderr}`)
+  await write('large.bin')
+  await write('small.bin')
+  const whole = digest(files.get('whole.bin') ?? Buffer.alloc(0))
+  let looks = 0
+  let unreadable: string | undefined
+  let looking = true
+  const reader = (async () => {
+    while (looking) {
+      const seen = await stored(to, 'whole.bin').catch((error: unknown) => Buffer.from(String(error)))
+      looks += 1
+      if (seen === undefined || digest(seen) !== whole) unreadable = `after ${looks} looks a file that was whole is not`
+      await wait(40)
+    }
+  })()
+
+  const seenBefore = s3?.proxy.seen.length ?? 0
+  let kills = 0
+  try {
+    for (let n = 0; n < cell.kills; n += 1) {
+      await to.fault?.(cell.fault)
+      const ran = await doctor(args, {
+        env,
+        started: (kill) => {
+          const now = async () => kill('SIGKILL')
+          if (cell.moment !== 'random' && s3 !== undefined) arm(s3.proxy, cell, to.prefix, now)
+          else setTimeout(() => void now(), 500 + Math.random() * (cell.store === 'folder' ? 350 : 900))
+        },
+      })
+      if (s3 !== undefined) disarm(s3.proxy)
+      await to.fault?.('none')
+      if (ran.signal === 'SIGKILL') kills += 1
+      await s3?.proxy.idle()
+    }
+    const again = await doctor(args, { env })
+    const report = JSON.parse(again.stdout) as Report
+    must(again.code === 0, `the next run ended with ${again.code}: ${JSON.stringify([report.trouble, report.steps])}`)
+    const open = report.steps?.filter((step) => step.state !== 'verified') ?? []
+    must(open.length === 0, `not verified: ${JSON.stringify(open)}`)
+    for (const [path, bytes] of files) {
+      const seen = await stored(to, path)
+      must(seen !== undefined && digest(seen) === digest(bytes), `${path} is not byte-equal`)
+    }
+    const left = await leftovers(to, cell.store === 'proxied')
+    must(left.length === 0, `left over: ${left.join(', ')}`)
+    const notes = (await readdir(join(state, 'mlflow-doctor')).catch(() => [])).filter((name) => name !== 'spools')
+    must(notes.length === 0, `left in the state folder: ${notes.join(', ')}`)
+    if (s3 !== undefined) await expectNoPartTwice(cell, to, seenBefore)
+    const reused = report.steps?.reduce((sum, step) => sum + step.reused, 0) ?? 0
+    return { kills, reused, looks }
+  } finally {
+    looking = false
+    await reader
+    must(unreadable === undefined, unreadable ?? '')
+  }
+}
+
+/** Where an upload goes on, no part that the store has accepted is sent again; a lost answer within one run is the exception. */
+const expectNoPartTwice = async ({ fault }: Cell, { prefix, s3 }: Destination, from: number): Promise<void> => {
+  if (s3 === undefined || !['none', 'broken', 'busy', 'flip'].includes(fault)) return
+  const accepted = s3.proxy.seen
+    .slice(from)
+    .filter(({ url, call, status }) => call === 'part' && status === 200 && decodeURIComponent(url).includes(prefix))
+    .map(({ url, part }) => `${/uploadId=[^&]+/.exec(url)} ${part}`)
+  must(new Set(accepted).size === accepted.length, `a part was sent twice: ${accepted.join(', ')}`)
+  const objects = await s3.sdk.send(new ListObjectsV2Command({ Bucket: s3.bucket, Prefix: `${prefix}/` }))
+  must((objects.Contents?.length ?? 0) === 4, `${objects.Contents?.length} objects in place of three and a manifest`)
+}
