@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ListMultipartUploadsCommand, ListPartsCommand } from '@aws-sdk/client-s3'
 import { describe, expect, test } from 'vitest'
 import { doctor, examined } from '../doctor.ts'
 import { clientCommand, eventsOf, s3Sdk, scratch, shared, startMlflow, startThrottle } from '../lab/index.ts'
@@ -129,6 +130,17 @@ test('an upload that is still going on is left alone, and it ends well', async (
   const ended = new Promise((resolve) => child.on('close', resolve))
   await expect.poll(() => eventsOf({ stdout: out }).length, { timeout: 60_000 }).toBeGreaterThan(0)
   const [saved] = eventsOf({ stdout: out })
+  const sdk = s3Sdk(seaweed)
+  const parts = async () => {
+    const within = { Bucket: mlflowS3.bucket }
+    const { Uploads = [] } = await sdk.send(new ListMultipartUploadsCommand({ ...within, Prefix: 'going-on/' }))
+    const [first] = Uploads
+    if (first === undefined) return 0
+    const { Key, UploadId } = first
+    return (await sdk.send(new ListPartsCommand({ ...within, Key, UploadId }))).Parts?.length ?? 0
+  }
+  await expect.poll(parts, { timeout: 60_000 }).toBeGreaterThan(0)
+  sdk.destroy()
   // Parts appear for ten seconds: whoever looks for three sees that.
   const command2 = ['repair', `models:/${saved?.model_id}`, '--from', kept, '--yes', '--settle', '3s']
   const report = await examined(command2, { env })
