@@ -1,4 +1,5 @@
 import { defineCheck } from '../../src/check.ts'
+import { isCounted } from '../../src/mlflow/model-size.ts'
 import {
   depth,
   listing,
@@ -15,15 +16,6 @@ import { standing } from '../model/status.ts'
 import { isStaged } from './data/staged.ts'
 import { modelOf, restore } from './remedies/restore.ts'
 import { isLater } from './told/later.ts'
-
-/**
- * Written beside the model after MLflow has summed up the folder, hence not in `model_size_bytes` (measured with MLflow
- * 3.17.2: utils/file_utils.get_total_file_size runs just before MLmodel is saved).
- */
-const uncounted = new Set(['MLmodel', 'conda.yaml', 'python_env.yaml', 'requirements.txt'])
-
-/** The doctor's own manifest lies here; MLflow never counted it. */
-const ownFolder = '.mlflow-doctor/'
 
 export default defineCheck({
   id: 'artifact/size-mismatch',
@@ -132,8 +124,7 @@ export default defineCheck({
         if (!path.startsWith(folder)) continue
         const inside = path.slice(folder.length)
         // What a writer left stands beside the file that it was to become, and must not make up for it.
-        if (uncounted.has(inside) || inside.startsWith(ownFolder) || isStaged(inside)) continue
-        if (content.codeUncounted && inside.startsWith('code/')) continue
+        if (isStaged(inside) || !isCounted(inside, content)) continue
         stored += size
         counted.add(path)
       }

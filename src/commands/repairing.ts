@@ -1,10 +1,14 @@
 /** What every command does that puts files back: look, plan, ask, carry out, look again. */
+import { readFile } from 'node:fs/promises'
 import type { Want } from '../check.ts'
 import { NotApplicable, Trouble } from '../errors.ts'
+import { parseModelFile } from '../mlflow/mlmodel.ts'
+import { isCounted } from '../mlflow/model-size.ts'
 import { resolveTargets } from '../mlflow/target.ts'
 import type { Target, TargetSpec } from '../mlflow/types.ts'
 import {
   bodyLimit as bodyLimitNeed,
+  type LocalTree,
   listing,
   localTree,
   manifest as manifestNeed,
@@ -16,7 +20,7 @@ import { plan } from '../repair/plan.ts'
 import type { Place, Planned, RepairOptions } from '../repair/types.ts'
 import type { Step } from '../report.ts'
 import { forgetWhole } from '../transfer/forget.ts'
-import { bytes, count, duration } from '../words.ts'
+import { bytes, count, duration, exactBytes } from '../words.ts'
 import type { CommandContext } from './command.ts'
 import { doubtOf } from './doubt.ts'
 import { foreignFolder, localOf } from './local-folder.ts'
@@ -64,6 +68,19 @@ const forgetIn = async (look: Look, { journalDir }: RepairOptions, signal: Abort
   })
 }
 
+/** Why a model folder is short of what its own MLmodel counts, as one is in which a file was cut; undefined where it is not, or cannot be told. */
+const shortOf = async ({ files }: LocalTree): Promise<string | undefined> => {
+  const entry = files.get('MLmodel')
+  if (entry === undefined) return undefined
+  const model = parseModelFile(await readFile(entry.file, 'utf8'))
+  if (model.modelSize === undefined) return undefined
+  let held = 0
+  for (const [path, { bytes: size }] of files) if (isCounted(path, model)) held += size
+  return held < model.modelSize
+    ? `the files of its folder add up to ${exactBytes(held)}, and its MLmodel counts ${exactBytes(model.modelSize)}: something in it is cut or missing`
+    : undefined
+}
+
 /** What the way through the tracking server takes, measured once, and only where a file is to go that way. */
 export const bodyLimitOf = (look: Look): NonNullable<Place['bodyLimit']> => {
   let asked: ReturnType<NonNullable<Place['bodyLimit']>> | undefined
@@ -85,6 +102,7 @@ export const bodyLimitOf = (look: Look): NonNullable<Place['bodyLimit']> => {
 const placeOf = async (look: Look, target: Target, session: Session): Promise<Place | undefined> => {
   const local = await localOf(look)
   const known = await look.opened(manifestNeed)
+  const short = 'tree' in local && target.kind === 'model' ? await shortOf(local.tree) : undefined
   try {
     return {
       target,
@@ -92,6 +110,7 @@ const placeOf = async (look: Look, target: Target, session: Session): Promise<Pl
       ...('tree' in local ? { source: local.tree } : { noSource: local.none }),
       ...(known === undefined ? {} : { manifest: known }),
       proveSources: true,
+      ...(short === undefined ? {} : { sourceShort: short }),
       bodyLimit: bodyLimitOf(look),
       ...(target.model ? { tracking: await session.open(trackingNeed) } : {}),
     }

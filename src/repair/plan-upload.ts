@@ -103,6 +103,9 @@ export const planUpload = async (
       if (proof?.is === 'refused' && !consent) {
         return failed(`${entry.file} is refused as a source: ${proof.why}. ${otherSource}`)
       }
+      if (proof?.is === 'unknown' && place.sourceShort !== undefined && !consent) {
+        return failed(`${entry.file} is refused as a source: ${place.sourceShort}. ${otherSource}`)
+      }
       const shown = tree?.origin === undefined ? entry.file : `${entry.file} (${tree.origin})`
       const how = proof?.is === 'proved' ? { because: `the source is proved: ${proof.how}` } : {}
       const from = { ...step, bytes: source.size, source: shown, ...how }

@@ -20,6 +20,8 @@ export interface Place {
   readonly bodyLimit?: () => Promise<{ readonly accepted: number; readonly by: string } | undefined>
   /** Whether a file must prove itself before it is used to restore a stored one. */
   readonly proveSources?: boolean
+  /** Why the folder as a whole is short of what its MLmodel counts; a file of it must then prove itself whole. */
+  readonly sourceShort?: string
   /** What an earlier upload or repair has written down of the target's files. */
   readonly manifest?: Manifest
   /** Why there is no source: "no folder was given", "/tmp/x holds the model m-2". */

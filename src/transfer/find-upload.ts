@@ -61,6 +61,12 @@ const provenCrc32 = async (
   return equal ? local.crc32 : undefined
 }
 
+/** Whether the store tells enough of a part to hold it against the local file. */
+const isComparable = (part: Part, plan: ChunkPlan): boolean =>
+  part.number <= plan.parts &&
+  part.size === partAt(plan, part.number).length &&
+  (part.crc32 !== undefined || md5In(part.etag) !== undefined)
+
 const heldParts = async (
   search: Search,
   plan: ChunkPlan,
@@ -124,7 +130,8 @@ const adopted = async (search: Search, own: ChunkPlan): Promise<Found | undefine
     const listed = await upload?.parts(signal)
     if (upload === undefined || listed === undefined) continue
     const held = await heldParts(search, plan, listed)
-    // Parts, and none of them ours: another file's upload, not to be written into.
+    // A part that is another one than the local file has: this file has changed since, or another one was being sent.
+    if (listed.some((part) => !held.has(part.number) && isComparable(part, plan))) continue
     if (listed.length > 0 && held.size === 0) continue
     if (best === undefined || heldBytes(best.held) < heldBytes(held)) best = { upload, plan, held, from: 'adopted' }
   }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { appendFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { open, readFile, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ListMultipartUploadsCommand, ListPartsCommand } from '@aws-sdk/client-s3'
 import { describe, expect, test } from 'vitest'
@@ -65,17 +66,35 @@ describe.each(['boto3', 'proxied'] as const)('an upload that the real client lef
   })
 })
 
-test('an upload whose local file has changed is not adopted', async () => {
+test('an upload whose local file has changed is not adopted: nothing of it gets into the object', async () => {
   const { lost, env } = await killedAtSeventy('boto3')
-  await appendFile(join(lost.folder, 'artifacts/data.bin'), 'more')
+  const file = join(lost.folder, 'artifacts/data.bin')
+  const handle = await open(file, 'r+')
+  await handle.write('changed', 20_000_000)
+  await handle.close()
   const report = await examined(
     ['repair', `models:/${lost.modelId}`, '--from', lost.folder, '--yes', '--settle', '0'],
     { env },
   )
   const step = report.steps?.find(({ path }) => path === 'artifacts/data.bin')
-  // MLmodel tells the size of all files together: this folder is not the one that was to be stored.
+  expect(step).toMatchObject({ state: 'verified', sent: size, reused: 0 })
+  const sha256 = createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')
+  const files = { ...lost.files, 'artifacts/data.bin': { bytes: size, sha256 } }
+  await expectLoaded({ ...lost, files }, env)
+})
+
+test('a local folder in which a file was cut is refused as a source', async () => {
+  const { lost, env } = await killedAtSeventy('boto3')
+  await truncate(join(lost.folder, 'artifacts/data.bin'), size - 5)
+  const repairing = ['repair', `models:/${lost.modelId}`, '--from', lost.folder, '--yes', '--settle', '0']
+  const report = await examined(repairing, { env })
+  expect(report.steps?.find(({ path }) => path === 'artifacts/data.bin')).toMatchObject({
+    state: 'failed',
+    because: expect.stringMatching(/refused as a source: .*MLmodel counts/),
+  })
   expect(report.exitCode).toBe(1)
-  expect([step?.state, step?.reused]).not.toEqual(['verified', undefined])
 })
 
 test('two repairs of one model at once, from one machine and from two, end whole; a third one writes nothing', async () => {
