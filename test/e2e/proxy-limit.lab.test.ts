@@ -64,7 +64,9 @@ test('a single PUT that nginx would refuse is not sent: the repair names the lim
     expect(report.steps).toEqual([
       expect.objectContaining({
         ...{ path: 'data.bin', state: 'failed', sent: 0 },
-        because: expect.stringMatching(/nginx.* takes request bodies of at most 1,048,576 bytes.*Nothing was sent/),
+        because: expect.stringMatching(
+          /nginx.* takes request bodies of at most 1 MiB \(1048576 bytes\).*Nothing was sent/,
+        ),
       }),
     ])
     expect(report.exitCode).toBe(1)

@@ -12,7 +12,7 @@ import {
 import type { Report } from '../../src/report.ts'
 import { doctor } from '../doctor.ts'
 import type { Seen, WatchingProxy } from '../watching-proxy.ts'
-import type { Cell, Fault, Moment } from './cells.ts'
+import { type Cell, type Fault, losesAnswers, type Moment } from './cells.ts'
 
 const MiB = 1024 ** 2
 /** Five parts of at most 5 MiB: the memory below is cut into four. */
@@ -195,7 +195,7 @@ export const killed = async (cell: Cell, to: Destination, dir: string): Promise<
       const seen = await stored(to, path)
       must(seen !== undefined && digest(seen) === digest(bytes), `${path} is not byte-equal`)
     }
-    const left = await leftovers(to, cell.store === 'proxied')
+    const left = await leftovers(to, cell.store === 'proxied' || losesAnswers(cell))
     must(left.length === 0, `left over: ${left.join(', ')}`)
     const notes = (await readdir(join(state, 'mlflow-doctor')).catch(() => [])).filter((name) => name !== 'spools')
     must(notes.length === 0, `left in the state folder: ${notes.join(', ')}`)
