@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { S3Client, UploadPartCommand } from '@aws-sdk/client-s3'
 import type { Settings } from '../mlflow/types.ts'
 import type { S3Connection } from './s3-client.ts'
@@ -24,6 +25,19 @@ export interface S3Calls {
   readonly pageSize: number | undefined
   uriOf(key: string): string
   run<T>(calling: Calling, act: (client: S3Client, options: { abortSignal?: AbortSignal }) => Promise<T>): Promise<T>
+  /**
+   * PUT of an object or a part by the short way, with these headers beside those that the bucket needs; undefined where
+   * only the SDK knows how to make the request, as with keys of the customer's or arguments for each upload.
+   */
+  readonly put:
+    | ((
+        calling: Calling,
+        key: string,
+        query: Readonly<Record<string, string>>,
+        headers: Readonly<Record<string, string>>,
+        body: Uint8Array,
+      ) => Promise<IncomingHttpHeaders>)
+    | undefined
   /** Now by the store's clock, in milliseconds since the epoch, as of its last answer; this machine's before the first. */
   now(): number
 }
@@ -44,12 +58,26 @@ export const s3Calls = (
   const carried = Object.fromEntries(
     everyRequest.flatMap((name) => (name in extraArgs ? [[name, extraArgs[name]]] : [])),
   )
+  const troubleOf = ({ what, action }: Calling, error: unknown): unknown =>
+    s3Trouble({ what, action, endpoint: connection.endpoint, clockOffset: connection.clockOffset() }, error)
   return {
     bucket: common,
     object: (key) => ({ ...common, ...carried, Key: key }),
     extraArgs,
     pageSize,
     uriOf: (key) => `s3://${bucket}/${key}`,
+    get put(): S3Calls['put'] {
+      if (Object.keys(extraArgs).length > 0 || !connection.wire.ready(bucket)) return undefined
+      return async (calling, key, query, headers, body) => {
+        const all = { ...headers, ...(owner === undefined ? {} : { 'x-amz-expected-bucket-owner': owner }) }
+        try {
+          return await connection.wire.put(bucket, key, query, all, body, calling.signal)
+        } catch (error) {
+          if (calling.signal?.aborted === true) throw calling.signal.reason
+          throw troubleOf(calling, error)
+        }
+      }
+    },
     now: () => Date.now() + (connection.clockOffset() ?? 0),
     async run(calling, act) {
       calling.signal?.throwIfAborted()
@@ -57,8 +85,7 @@ export const s3Calls = (
       try {
         return await act(client, calling.signal === undefined ? {} : { abortSignal: calling.signal })
       } catch (error) {
-        const { what, action } = calling
-        throw s3Trouble({ what, action, endpoint: connection.endpoint, clockOffset: connection.clockOffset() }, error)
+        throw troubleOf(calling, error)
       }
     },
   }

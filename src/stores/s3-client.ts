@@ -1,9 +1,12 @@
+import { Agent } from 'node:http'
+import { Agent as SecureAgent } from 'node:https'
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { Trouble } from '../errors.ts'
 import { storeTls, trustOf } from '../mlflow/trust.ts'
 import type { Settings } from '../mlflow/types.ts'
 import { nodeProxy } from '../probes/environment-proxy.ts'
 import { s3Trouble } from './s3-trouble.ts'
+import { openWire, placeIn, type Wire, type WirePlace } from './s3-wire.ts'
 
 /** A connection to one S3 endpoint with the user's own credentials. */
 export interface S3Connection {
@@ -23,6 +26,8 @@ export interface S3Connection {
   clockOffset(): number | undefined
   /** What the last answer's Server header calls the store: `SeaweedFS 30GB 4.48`, `MinIO`. Anything may stand in between and say otherwise. */
   software(): string | undefined
+  /** For requests that carry bytes. */
+  readonly wire: Wire
   close(): void
 }
 
@@ -65,6 +70,8 @@ export const connectS3 = async (
   const agent = { keepAlive: true, maxSockets: 50, proxyEnv }
   let offset: number | undefined
   let server: string | undefined
+  let place: WirePlace | undefined
+  const secureAgent = { ...agent, ...trustOf(storeTls(settings, env)) }
 
   const config: S3ClientConfig = {
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -81,7 +88,7 @@ export const connectS3 = async (
       connectionTimeout: 10_000,
       socketTimeout: settings.requestTimeoutMs,
       httpAgent: agent,
-      httpsAgent: { ...agent, ...trustOf(storeTls(settings, env)) },
+      httpsAgent: secureAgent,
     },
   }
   const make = (maxAttempts: number): S3Client => {
@@ -92,6 +99,7 @@ export const connectS3 = async (
         const date = Date.parse(headerOf(result.response, 'date') ?? '')
         if (!Number.isNaN(date)) offset = date - Date.now()
         server = headerOf(result.response, 'server') ?? server
+        place = placeIn(args.request, args.input) ?? place
         return result
       },
       { step: 'deserialize', priority: 'low', name: 'storeClock' },
@@ -106,6 +114,18 @@ export const connectS3 = async (
     throw s3Trouble(doing, error)
   })
   const once = make(1)
+  const wire = openWire({
+    agents: { http: new Agent(agent), https: new SecureAgent(secureAgent) },
+    idleMs: settings.requestTimeoutMs,
+    place: () => place,
+    credentials: () => once.config.credentials(),
+    skew: () => once.config.systemClockOffset,
+    seen: ({ date, server: named }) => {
+      const told = Date.parse(date ?? '')
+      if (!Number.isNaN(told)) offset = told - Date.now()
+      server = (Array.isArray(named) ? named[0] : named) ?? server
+    },
+  })
   return {
     patient,
     once,
@@ -115,7 +135,9 @@ export const connectS3 = async (
     identity: `access key …${accessKeyId.slice(-4)}`,
     clockOffset: () => offset,
     software: () => server,
+    wire,
     close: () => {
+      wire.close()
       patient.destroy()
       once.destroy()
     },

@@ -3,7 +3,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { requireCrc32 } from './part-check.ts'
 import { type S3Calls, unsignedPayload } from './s3-calls.ts'
 import { crc32ToBase64, unquoted } from './s3-lists.ts'
-import { type Condition, conditionOf, firstTaken, type Learned } from './s3-upload.ts'
+import { type Condition, conditionOf, firstTaken, type Learned, type PartProof, proofHeaders } from './s3-upload.ts'
 import type { ObjectProof, Store } from './store.ts'
 
 /** Puts a whole object in one request, proved by CRC32, or by MD5 where the store knows no CRC32. See `Store.putOne`. */
@@ -21,10 +21,20 @@ export const putS3Object = async (
   const conditions: Condition[] = condition === undefined ? [{}] : [condition, {}]
   const replacing = how.replaces === undefined ? undefined : `cannot replace ${calls.uriOf(key)}`
 
-  const put = async (proof: { ChecksumCRC32: string } | { ContentMD5: string }, each: Condition) => {
+  const put = async (proof: PartProof, each: Condition) => {
+    const calling = { what, action: 's3:PutObject', signal, once: true }
+    const short = calls.put
+    if (short !== undefined) {
+      const { IfNoneMatch, IfMatch } = each
+      const asked = {
+        ...(IfNoneMatch === undefined ? {} : { 'if-none-match': IfNoneMatch }),
+        ...(IfMatch === undefined ? {} : { 'if-match': IfMatch }),
+      }
+      const answer = await short(calling, key, {}, { ...proofHeaders(proof), ...asked }, bytes)
+      return { ETag: answer.etag, ChecksumCRC32: String(answer['x-amz-checksum-crc32'] ?? '') }
+    }
     const command = new PutObjectCommand({ ...calls.extraArgs, ...calls.object(key), ...proof, ...each, Body: bytes })
     unsignedPayload(command)
-    const calling = { what, action: 's3:PutObject', signal, once: true }
     return calls.run(calling, (client, options) => client.send(command, options))
   }
   const confirmed = (etag: string | undefined, crc?: number): ObjectProof => ({

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Trouble } from '../../src/errors.ts'
 import type { Part, Store } from '../../src/stores/store.ts'
 import { namesIn, pieces, sendAll } from './sending.ts'
 
@@ -71,6 +72,37 @@ export const storeContract = (kind: string, subject: Subject): void => {
         expect(await namesIn(store.list({ prefix: 'names' }))).not.toContain(path)
       },
     )
+
+    test('a file sent in one request arrives, under any name, is confirmed, and replaces only what it may', async () => {
+      const { putOne } = store
+      if (putOne === undefined) return
+      const put = (
+        path: string,
+        bytes: Uint8Array,
+        sum = crc32(bytes),
+        how: Parameters<typeof putOne>[3] = { ifAbsent: true },
+      ) => putOne(path, bytes, sum, how)
+      for (const name of names) {
+        const bytes = randomBytes(3000)
+        const proof = await put(`one/${name}`, bytes)
+        expect(proof.size).toBe(3000)
+        expect(proof.crc32 === crc32(bytes) || proof.etag === md5(bytes)).toBe(true)
+        expect(Buffer.from(await store.read(`one/${name}`, 0, 3000))).toEqual(bytes)
+      }
+      await put('one/empty', new Uint8Array())
+      expect(await store.stat('one/empty')).toMatchObject({ size: 0 })
+      const [first, second] = [randomBytes(500), randomBytes(600)]
+      await put('one/there', first)
+      await expect(put('one/there', second)).rejects.toMatchObject({ kind: 'conflict' })
+      const is = await store.stat('one/there')
+      if (is === undefined) throw new Error('it was put a moment ago')
+      await put('one/there', second, crc32(second), { ifAbsent: false, replaces: is })
+      await expect(put('one/there', first, crc32(first), { ifAbsent: false, replaces: is })).rejects.toMatchObject({
+        kind: 'conflict',
+      })
+      await expect(put('one/damaged', first, crc32(second))).rejects.toBeInstanceOf(Trouble)
+      expect(await store.stat('one/damaged')).toBeUndefined()
+    })
 
     test('an empty file arrives', async () => {
       await sendAll(store, 'empty', new Uint8Array(), { partSize: partSize(), ifAbsent: true })
