@@ -133,7 +133,11 @@ const planInWords = (steps: readonly Step[]): string =>
     .map((step) => {
       const at = `${step.target}/${step.path}`.replace(/\/$/, '')
       const size =
-        step.action === 'upload' ? `, ${bytes(step.bytes)} from ${step.source ?? 'nowhere'} by ${step.route}` : ''
+        step.action === 'upload'
+          ? `, ${bytes(step.bytes)} from ${step.source ?? 'nowhere'} by ${step.route}`
+          : step.action === 'copy'
+            ? `, ${bytes(step.bytes)} within the store from ${step.source}`
+            : ''
       const why = step.because ? ` (${step.because})` : ''
       return `  ${step.state === 'planned' ? said[step.effect] : `${step.state}:`} ${at}${size}${why}\n`
     })

@@ -7,7 +7,7 @@ import { transferFile } from '../transfer/engine.ts'
 import { forgetWhole } from '../transfer/forget.ts'
 import type { Progress } from '../transfer/progress.ts'
 import { openSender, type Sender } from '../transfer/sender.ts'
-import { bytes } from '../words.ts'
+import { bytes, exactBytes } from '../words.ts'
 import { addRule } from './lifecycle-rule.ts'
 import { isModelFile } from './plan.ts'
 import { tooYoung } from './plan-abort.ts'
@@ -93,6 +93,20 @@ const abort = async (planned: Planned & { do: 'abort' }, place: Place, applying:
   return { state: 'verified', because: 'the store lists it no more' }
 }
 
+/** Within the store: no byte of it passes this machine. */
+const copy = async (planned: Planned & { do: 'copy' }, { store }: Place, { signal }: Applying): Promise<Ending> => {
+  const { path, bytes: size } = planned.step
+  const there = await store.stat(path, signal)
+  if (there !== undefined)
+    return { state: 'failed', because: 'an object of that name has appeared since the plan was made' }
+  await store.restore?.(path, planned.from, signal)
+  const proof = await store.proof(path, signal)
+  if (proof === undefined) return { state: 'unverified', because: 'the store copied it, and does not show it' }
+  return proof.size === size
+    ? { state: 'verified', reused: size, because: `${planned.step.because ?? ''}; the store holds all of its bytes` }
+    : { state: 'unverified', because: `the store holds ${exactBytes(proof.size)} of ${exactBytes(size)}` }
+}
+
 const isOfFiles = (action: Step['action']): boolean => action === 'upload' || action === 'copy'
 
 const ready = async (
@@ -154,7 +168,8 @@ const groupsOf = (plan: readonly Planned[]): readonly (readonly number[])[] => {
   let last: string | undefined
   for (const [at, planned] of plan.entries()) {
     const { target, path } = planned.step
-    const group = planned.do === 'upload' ? JSON.stringify([target, isModelFile(path)]) : undefined
+    const group =
+      planned.do === 'upload' || planned.do === 'copy' ? JSON.stringify([target, isModelFile(path)]) : undefined
     if (group === undefined || group !== last) groups.push([])
     groups.at(-1)?.push(at)
     last = group
@@ -187,6 +202,7 @@ export const apply = async (plan: readonly Planned[], applying: Applying): Promi
   const act = (planned: Planned, place: Place): Promise<Ending> => {
     const known = provedOf(place.target.name)
     if (planned.do === 'upload') return upload(planned, place, applying, sender, (path, file) => known.set(path, file))
+    if (planned.do === 'copy') return copy(planned, place, applying)
     if (planned.do === 'manifest') return manifest(place, applying, steps, known, sender)
     if (planned.do === 'rule') return addRule(planned, place, signal)
     return planned.do === 'abort' ? abort(planned, place, applying) : ready(planned, place, applying, steps)

@@ -7,15 +7,26 @@ import { compareByReading, compareWithLocal, type Verdict } from '../transfer/pr
 import { readBack } from '../transfer/read-back.ts'
 import { sight } from '../transfer/settle.ts'
 import { bytes, exactBytes } from '../words.ts'
+import { planRestore } from './plan-restore.ts'
 import { proveSource } from './prove-source.ts'
 import type { Place, Planned, RepairOptions } from './types.ts'
 
+/** A place that cannot be looked into is none that offers a source; the step says where else it looked. */
+const unlessTrouble = (error: unknown): undefined => {
+  if (!(error instanceof Trouble)) throw error
+  return undefined
+}
+
 const otherSource = 'Give --from a folder with a whole one'
 
-const whereLooked = ({ source, noSource }: Place, path: string): string => {
-  if (source === undefined) return `no source for it: ${noSource ?? 'no local folder was given (--from)'}`
+const whereLooked = ({ source, noSource, store }: Place, path: string): string => {
+  const inStore =
+    store.earlier === undefined ? '' : '; the store holds no earlier version and no staged file that proves to be it'
+  if (source === undefined) {
+    return `no source for it: ${noSource ?? 'no local folder was given'}${inStore}. Give --from a folder that holds it`
+  }
   const left = source.problems?.find((problem) => problem.path === path || path.startsWith(`${problem.path}/`))
-  if (left === undefined) return `it is not in ${source.dir}`
+  if (left === undefined) return `it is not in ${source.dir}${inStore}`
   return `${source.dir}/${left.path} was left out: ${left.why}`
 }
 
@@ -87,7 +98,10 @@ export const planUpload = async (
 
   const unsafe = unsafeBecause(path)
   if (unsafe !== undefined) return failed(`refused as a path: ${unsafe}`)
-  if (entry === undefined) return failed(whereLooked(place, path))
+  if (entry === undefined) {
+    const kept = await planRestore(place, path, sizes, options).catch(unlessTrouble)
+    return kept ?? failed(whereLooked(place, path))
+  }
   const wrong = [...sizes].find((size) => size !== entry.bytes)
   if (wrong !== undefined) {
     return failed(`${entry.file} has ${exactBytes(entry.bytes)}, and ${exactBytes(wrong)} are expected`)

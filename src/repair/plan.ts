@@ -27,7 +27,7 @@ const inOrder = (uploads: readonly Planned[]): Planned[] =>
 const planReady = (place: Place, modelId: string, before: readonly Planned[]): Planned => {
   const common = { target: place.target.name, path: '', action: 'set-ready', effect: 'changes-status' } as const
   const step: Step = { ...common, bytes: 0, sent: 0, reused: 0, state: 'planned' }
-  const hopeless = before.filter((planned) => planned.do === 'upload' && !isHopeful(planned.step))
+  const hopeless = before.filter(({ step }) => !isHopeful(step))
   const because =
     place.tracking === undefined
       ? 'no tracking store is known that holds this model'
@@ -47,7 +47,7 @@ const planManifest = (
   uploads: readonly Planned[],
   { manifest }: RepairOptions,
 ): Planned[] => {
-  const todo = uploads.some(({ step }) => step.state === 'planned')
+  const todo = uploads.some((planned) => planned.do === 'upload' && planned.step.state === 'planned')
   if (manifest === 'none' || !todo || !uploads.every(({ step }) => isHopeful(step))) return []
   const common = { target: target.name, path: manifestPath, action: 'write-manifest', effect: 'adds' } as const
   return [{ do: 'manifest', step: { ...common, route: store.route, bytes: 0, sent: 0, reused: 0, state: 'planned' } }]

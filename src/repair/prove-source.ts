@@ -3,13 +3,16 @@ import { digestRange, scratch } from '../transfer/digest.ts'
 import type { Source } from '../transfer/identity.ts'
 import { hasDigest, type ManifestFile } from '../transfer/manifest.ts'
 
-/** Whether a local file may be used to restore a stored one, in words without a full stop. */
+/** A local file, or bytes that the store holds elsewhere. */
+export type Readable = Pick<Source, 'size' | 'read'>
+
+/** Whether a source may be used to restore a stored one, in words without a full stop. */
 export type SourceProof =
   | { readonly is: 'proved'; readonly how: string }
   | { readonly is: 'refused'; readonly why: string }
   | { readonly is: 'unknown' }
 
-const sha256Of = async (source: Source, signal?: AbortSignal): Promise<string> => {
+const sha256Of = async (source: Readable, signal?: AbortSignal): Promise<string> => {
   const hash = createHash('sha256')
   const buffer = scratch()
   for (let at = 0; at < source.size; at += buffer.length) {
@@ -19,7 +22,7 @@ const sha256Of = async (source: Source, signal?: AbortSignal): Promise<string> =
   return hash.digest('hex')
 }
 
-const byManifest = async (source: Source, noted: ManifestFile, signal?: AbortSignal): Promise<SourceProof> => {
+const byManifest = async (source: Readable, noted: ManifestFile, signal?: AbortSignal): Promise<SourceProof> => {
   if (noted.size !== source.size) {
     return { is: 'refused', why: `it has ${source.size} bytes, and the manifest says ${noted.size}` }
   }
@@ -38,7 +41,7 @@ const byManifest = async (source: Source, noted: ManifestFile, signal?: AbortSig
  * its format. Reads all of the file in the first case, a few pieces of it in the second.
  */
 export const proveSource = async (
-  source: Source,
+  source: Readable,
   path: string,
   noted: ManifestFile | undefined,
   signal?: AbortSignal,

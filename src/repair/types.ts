@@ -1,7 +1,7 @@
 import type { Target, Tracking } from '../mlflow/types.ts'
 import type { LocalTree } from '../needs/declarations.ts'
 import type { Step } from '../report.ts'
-import type { Store, StoredFile } from '../stores/store.ts'
+import type { Earlier, Store, StoredFile } from '../stores/store.ts'
 import type { Bandwidth } from '../transfer/bandwidth.ts'
 import type { FileIdentity } from '../transfer/identity.ts'
 import type { Manifest, ManifestKind } from '../transfer/manifest.ts'
@@ -72,6 +72,7 @@ export type Planned =
       /** What is to be replaced; absent when nothing is there. */
       readonly replaces?: StoredFile
     }
+  | { readonly do: 'copy'; readonly step: Step; readonly from: Earlier }
   | { readonly do: 'manifest'; readonly step: Step }
   /** `before` is what the rules were when this was planned. */
   | { readonly do: 'rule'; readonly step: Step; readonly before: string }

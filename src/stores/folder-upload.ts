@@ -161,7 +161,7 @@ const refuseIfChanged = async (to: string, { path, size, modified }: StoredFile)
 }
 
 /** Gives the staged file its final name in one step. A hard link, unlike a rename, refuses to replace a file. */
-const publish = async (from: string, to: string, ifAbsent: boolean): Promise<void> => {
+export const publish = async (from: string, to: string, ifAbsent: boolean): Promise<void> => {
   if (!ifAbsent) return rename(from, to)
   try {
     await link(from, to)

@@ -4,10 +4,10 @@ import nodePath, { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Trouble } from '../errors.ts'
 import { folderTrouble, hasCode } from './folder-trouble.ts'
-import { createStaged, type FolderAccess, openStaged } from './folder-upload.ts'
+import { createStaged, type FolderAccess, openStaged, publish } from './folder-upload.ts'
 import { baseOf, folderOf, join, safeFolder, safePath } from './path.ts'
 import { finalPath, isStaged } from './staged-name.ts'
-import type { ObjectProof, Store, StoredFile, UnfinishedUpload, UploadLimits } from './store.ts'
+import type { Earlier, ObjectProof, Store, StoredFile, UnfinishedUpload, UploadLimits } from './store.ts'
 import { wholeCrc32 } from './whole-crc32.ts'
 
 /** A file system prescribes nothing; the part is what a worker holds in memory, the count what a journal still carries. */
@@ -164,7 +164,7 @@ export const folderStore = async (dir: string, reached: string): Promise<Store> 
     proved: (path, is, crc32) => proven.set(path, { is: sameFile(is), crc32 }),
   }
 
-  return {
+  const store: Store = {
     kind: 'folder',
     uri: pathToFileURL(root).href,
     reached,
@@ -255,6 +255,24 @@ export const folderStore = async (dir: string, reached: string): Promise<Store> 
         return is === undefined ? [] : [{ number: 1, size: is.size, modified: is.mtimeMs }]
       }),
 
+    earlier: (path) =>
+      trying(`cannot look beside ${path}`, async () => {
+        const folder = folderOf(safePath(path))
+        const found: Earlier[] = []
+        for await (const [at, is] of walk(folder, false)) {
+          // A name of the doctor's own says which file it is of.
+          if (!isStaged(baseOf(at)) || (finalPath(at) ?? path) !== path) continue
+          found.push({ kind: 'staged', id: baseOf(at), size: is.size, modified: is.mtimeMs })
+        }
+        return found.toSorted((a, b) => (b.modified ?? 0) - (a.modified ?? 0))
+      }),
+    readEarlier: (path, { id }, offset, length) => store.read(join(folderOf(path), id), offset, length),
+    restore: (path, { id }) =>
+      trying(`cannot restore ${path}`, async () => {
+        if (!isStaged(id) || id.includes('/')) throw Object.assign(new Error('not staged'), { code: 'ENOENT' })
+        await publish(await locate(join(folderOf(path), id)), await locate(safePath(path)), true)
+      }),
+
     now: async () => Date.now(),
 
     async close() {
@@ -262,4 +280,5 @@ export const folderStore = async (dir: string, reached: string): Promise<Store> 
       handles.clear()
     },
   }
+  return store
 }

@@ -17,6 +17,7 @@ import { listObjects } from './s3-objects.ts'
 import { putS3Object } from './s3-put.ts'
 import { s3Code } from './s3-trouble.ts'
 import { abortS3Upload, beginS3Upload, type Learned, resumeS3Upload } from './s3-upload.ts'
+import { earlierVersions, readVersion, restoreVersion } from './s3-versions.ts'
 import type { ObjectProof, Store, StoredFile, UploadLimits } from './store.ts'
 
 const MiB = 1024 ** 2
@@ -155,6 +156,11 @@ export const s3Store = (
 
     putOne: async (path, bytes, crc32, how, signal) =>
       putS3Object(calls, keyOf(path), bytes, crc32, how, learned, signal),
+
+    earlier: (path, signal) => earlierVersions(calls, keyOf(path), signal),
+    readEarlier: (path, from, offset, length, signal) =>
+      readVersion(calls, keyOf(path), from, { offset, length }, signal),
+    restore: (path, from, signal) => restoreVersion(calls, keyOf(path), from, signal),
 
     async *unfinished({ path, signal } = {}) {
       const exact = path === undefined ? undefined : keyOf(path)

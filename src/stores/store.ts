@@ -106,6 +106,18 @@ export interface ObjectProof {
   readonly etag?: string
 }
 
+/** Bytes that a store holds beside its objects and that one of them may be restored from, without their passing this machine. */
+export interface Earlier {
+  /** An earlier version of the object itself; a staged file beside it, whose name need not tell what it was to become. */
+  readonly kind: 'version' | 'staged'
+  /** Of the store's own making. */
+  readonly id: string
+  /** Bytes. */
+  readonly size: number
+  /** Milliseconds since the epoch, by the store's clock. */
+  readonly modified?: number
+}
+
 /** What a listing met, and could not tell as files. */
 export interface PassedOver {
   /** Empty for the root itself. */
@@ -179,6 +191,13 @@ export interface Store {
     how: { readonly ifAbsent: boolean; readonly replaces?: StoredFile },
     signal?: AbortSignal,
   ): Promise<ObjectProof>
+
+  /** What the object of that path, which is not there, may be restored from, newest first; absent where the route shows no such thing. Looks only. */
+  earlier?(path: string, signal?: AbortSignal): Promise<readonly Earlier[]>
+  /** `length` bytes of one of those from `offset`, fewer only at its end. */
+  readEarlier?(path: string, from: Earlier, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>
+  /** Makes it the object of that path, within the store. Throws `conflict` when an object has appeared there meanwhile, as far as the store can tell. */
+  restore?(path: string, from: Earlier, signal?: AbortSignal): Promise<void>
 
   /** Gives up an upload that `unfinished` listed, however it was begun. One that is gone already is no error. */
   abort(upload: UnfinishedUpload, signal?: AbortSignal): Promise<void>

@@ -9,7 +9,7 @@ export const scratch = (): Uint8Array => new Uint8Array(sliceBytes)
 
 /** CRC32, and MD5 in hex where it is asked for, of `length` bytes of a local file, read in slices. */
 export const digestRange = async (
-  source: Source,
+  source: Pick<Source, 'read'>,
   range: { readonly offset: number; readonly length: number },
   options: { readonly md5: boolean; readonly buffer: Uint8Array; readonly signal: AbortSignal | undefined },
 ): Promise<{ readonly crc32: number; readonly md5: string | undefined }> => {

@@ -135,7 +135,7 @@ test('an upload that is still going on is left alone, and it ends well', async (
   const at = ['--experiment', 'going-on', '--artifact-location', `s3://${mlflowS3.bucket}/going-on`]
   const kept = join(dir, 'kept')
   const { command, env: python } = await clientCommand('log_model.py', {
-    args: [...at, '--file', 'data.bin=90000000', '--keep', kept],
+    args: [...at, '--file', 'data.bin=200000000', '--keep', kept],
   })
   const [program = '', ...args] = command
   const child = spawn(program, args, {
@@ -160,8 +160,8 @@ test('an upload that is still going on is left alone, and it ends well', async (
   }
   await expect.poll(parts, { timeout: 60_000 }).toBeGreaterThan(0)
   sdk.destroy()
-  // Parts appear for ten seconds: whoever looks for three sees that.
-  const command2 = ['repair', `models:/${saved?.model_id}`, '--from', kept, '--yes', '--settle', '3s']
+  // boto3 sends ten parts at a time, so they arrive in bursts some ten seconds apart: whoever looks for longer sees one.
+  const command2 = ['repair', `models:/${saved?.model_id}`, '--from', kept, '--yes', '--settle', '14s']
   const report = await examined(command2, { env })
   const step = report.steps?.find(({ path }) => path === 'artifacts/data.bin')
   expect(step?.state).not.toBe('verified')
