@@ -20,19 +20,21 @@ export const forgetWhole = async (
   journalDir: string,
   signal?: AbortSignal,
 ): Promise<void> => {
-  const notes = new Set(await readdir(journalDir).catch(() => []))
-  if (![...notes].some((name) => name.endsWith('.jsonl'))) return
+  const names = await readdir(journalDir).catch(() => [])
+  // A note, or only the lock of a process that died just after its note had ended.
+  const left = new Set(names.filter((name) => /\.(jsonl|lock)$/.test(name)).map((name) => name.split('.')[0]))
+  if (left.size === 0) return
   for (const { path, size } of files) {
     const key = journalKey(store.uri, path)
-    if (!notes.has(`${key}.jsonl`)) continue
+    if (!left.has(key)) continue
     const lock = await takeLock(journalDir, key, `cannot end the upload of ${path}`)
     try {
       const journal = await openJournal(journalDir, key)
       try {
-        const { left } = journal
-        if (left !== undefined && left.source.size === size) {
-          const plan = { sourceSize: size, partSize: left.partSize }
-          const upload = await store.resumeUpload(path, left.uploadId, plan, signal)
+        const noted = journal.left
+        if (noted !== undefined && noted.source.size === size) {
+          const plan = { sourceSize: size, partSize: noted.partSize }
+          const upload = await store.resumeUpload(path, noted.uploadId, plan, signal)
           await upload?.abort(signal)
           await journal.erase()
         }

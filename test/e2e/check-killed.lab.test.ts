@@ -6,15 +6,15 @@ import { ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/clie
 import { expect, test } from 'vitest'
 import { doctor, examined } from '../doctor.ts'
 import { s3Sdk, shared, startMlflow, startThrottle } from '../lab/index.ts'
+import { freshBucket } from '../stores/s3-settings.ts'
 import { findings, home } from './story.ts'
 
 const isCanary = (name: string | undefined): boolean => name?.includes('.mlflow-doctor-canary') ?? false
 
-const inBucket = async (): Promise<string[]> => {
-  const { seaweed, mlflowS3 } = shared()
-  const s3 = s3Sdk(seaweed)
-  const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket: mlflowS3.bucket }))
-  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: mlflowS3.bucket }))
+const inBucket = async (Bucket = shared().mlflowS3.bucket): Promise<string[]> => {
+  const s3 = s3Sdk(shared().seaweed)
+  const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket }))
+  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket }))
   return [...Uploads, ...Contents].flatMap(({ Key }) => (Key && isCanary(Key) ? [Key] : []))
 }
 const inFolder = (dir: string) => async (): Promise<string[]> =>
@@ -40,11 +40,20 @@ interface Deployment {
 }
 
 const deployments: Readonly<Record<string, () => Promise<Deployment>>> = {
-  'through the server to S3, whole': async () => ({
-    upstream: shared().mlflowS3.url,
-    env: (slow) => ({ MLFLOW_TRACKING_URI: slow, MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD: 'false' }),
-    left: inBucket,
-  }),
+  // In a bucket of its own: canaries of other tests come and go in the shared one.
+  'through the server to S3, whole': async () => {
+    const { seaweed } = shared()
+    const sdk = s3Sdk(seaweed)
+    const bucket = await freshBucket(sdk)
+    sdk.destroy()
+    const mlflow = await startMlflow({ artifactsDestination: `s3://${bucket}/mlflow`, env: seaweed.env })
+    return {
+      upstream: mlflow.url,
+      env: (slow) => ({ MLFLOW_TRACKING_URI: slow, MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD: 'false' }),
+      left: () => inBucket(bucket),
+      stop: () => mlflow.stop(),
+    }
+  },
   'through the server to a folder': async () => ({
     upstream: shared().mlflowFolder.url,
     env: (slow) => ({ MLFLOW_TRACKING_URI: slow }),
@@ -68,7 +77,7 @@ const deployments: Readonly<Record<string, () => Promise<Deployment>>> = {
       MLFLOW_S3_ENDPOINT_URL: slow,
     }),
     more: ['--artifacts-destination', shared().mlflowS3.destination],
-    left: inBucket,
+    left: () => inBucket(),
     always: true,
     // Signed addresses lead past the slow hop.
     withinMs: 600,
@@ -86,7 +95,7 @@ const deployments: Readonly<Record<string, () => Promise<Deployment>>> = {
       upstream: seaweed.endpoint,
       env: (slow) => ({ ...seaweed.env, MLFLOW_TRACKING_URI: mlflowS3.url, MLFLOW_S3_ENDPOINT_URL: slow }),
       more: ['--experiment', name],
-      left: inBucket,
+      left: () => inBucket(),
       always: true,
     }
   },
