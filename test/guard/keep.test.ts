@@ -44,6 +44,7 @@ test('a model folder outlives its removal, byte for byte, and costs no disk befo
   keeping = keepModels(temp, spool, 100 * MiB)
   const at = await model('tmpa', { 'data/big.bin': Buffer.alloc(3 * MiB, 'x'), MLmodel: 'flavors: {}\n' })
   await noticed(join(spool, '1', 'MLmodel'))
+  await noticed(join(spool, '1', 'data/big.bin'))
   expect((await stat(join(spool, '1', 'data/big.bin'))).ino).toBe((await stat(join(at, 'data/big.bin'))).ino)
   await rm(join(temp, 'tmpa'), { recursive: true })
   const kept = await keeping.stop()
@@ -55,7 +56,7 @@ test('a model folder outlives its removal, byte for byte, and costs no disk befo
 test('a file that grows, and one that is replaced under its name, are kept as they are in the end', async () => {
   keeping = keepModels(temp, spool, 100 * MiB)
   const at = await model('tmpa', { grows: 'one', replaced: 'old', MLmodel: 'flavors: {}\n' })
-  await noticed(join(spool, '1', 'MLmodel'))
+  for (const path of ['MLmodel', 'grows', 'replaced']) await noticed(join(spool, '1', path))
   await writeFile(join(at, 'grows'), 'one and two')
   await writeFile(join(at, 'new'), 'new content')
   await rename(join(at, 'new'), join(at, 'replaced'))
