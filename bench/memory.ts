@@ -1,10 +1,10 @@
-import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Report } from '../src/report.ts'
 import { freshDir, removeDir } from '../test/lab/scratch.ts'
 import { startThrottle } from '../test/lab/throttle.ts'
-import { type Sink, startSink, startUpload, type Uploading } from './sunk.ts'
+import { type Sink, sparse, startSink, startUpload, type Uploading } from './sunk.ts'
 
 /**
  * `npm run bench:memory`: resident memory over time, while one sparse file of 50 GiB (LARGE, GiB), 100,000 small files
@@ -42,10 +42,7 @@ const watch = async (uploading: Uploading, sink: Sink, total: number): Promise<v
 const home = await freshDir('bench-memory')
 const sink = await startSink()
 try {
-  const one = join(home, 'one')
-  await mkdir(one)
-  await writeFile(join(one, 'large.bin'), '')
-  await truncate(join(one, 'large.bin'), large)
+  const one = await sparse(home, large)
   console.log(`\none sparse file of ${large / 1024 ** 3} GiB`)
   await watch(startUpload(one, sink.url, home), sink, large)
 

@@ -1,9 +1,7 @@
-import { mkdir, truncate, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { bytes } from '../src/words.ts'
 import { freshDir, removeDir } from '../test/lab/scratch.ts'
-import { startSink, startUpload } from './sunk.ts'
+import { sparse, startSink, startUpload } from './sunk.ts'
 
 /** `npm run bench:resume`: an upload of 10 GiB (SIZE, GiB) is killed with -9 once 90 % have arrived; what the next run sends. */
 
@@ -12,11 +10,7 @@ const size = Number(process.env.SIZE ?? 10) * 1024 ** 3
 const home = await freshDir('bench-resume')
 const sink = await startSink()
 try {
-  const dir = join(home, 'from')
-  await mkdir(dir)
-  // Sparse: it takes no disk, and is read and sent as any other.
-  await writeFile(join(dir, 'large.bin'), '')
-  await truncate(join(dir, 'large.bin'), size)
+  const dir = await sparse(home, size)
   const first = startUpload(dir, sink.url, home)
   while (sink.bytes() < 0.9 * size) await wait(20)
   first.child.kill('SIGKILL')

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -73,4 +73,13 @@ export const startUpload = (dir: string, endpoint: string, home: string, more: r
       return kib === undefined ? undefined : Number(kib) * 1024
     },
   }
+}
+
+/** A folder with one sparse file: it takes no disk, and is read and sent as any other. */
+export const sparse = async (home: string, bytes: number): Promise<string> => {
+  const dir = join(home, 'sparse')
+  await mkdir(dir)
+  await writeFile(join(dir, 'large.bin'), '')
+  await truncate(join(dir, 'large.bin'), bytes)
+  return dir
 }

@@ -8,12 +8,13 @@ import { marked } from '../guard/mark.ts'
 import { forgetSpool, noteSpool } from '../guard/spools.ts'
 import { tempFolder } from '../host/temp.ts'
 import { tracking as trackingNeed } from '../needs/declarations.ts'
+import type { Needed } from '../needs/needed.ts'
 import { foundFolders } from '../transfer/found-folders.ts'
 import { prepareJournalDir, stateDir } from '../transfer/journal.ts'
 import { count } from '../words.ts'
 import { type CommandContext, type CommonOptions, defineCommand, type Findings } from './command.ts'
 import { repairTargets } from './repairing.ts'
-import { neededFor } from './scan.ts'
+import { neededFor, olderThan } from './scan.ts'
 import { coveredBy, openSession, type Session } from './session.ts'
 import { parseSize } from './sizes.ts'
 import { type TransferArguments, transferOptions, transferring } from './transfer-options.ts'
@@ -63,17 +64,12 @@ const healthy = ({ results }: Session): boolean =>
 const settle = async (
   places: Places,
   kept: Kept,
+  needed: Needed,
   args: Arguments & CommonOptions,
   context: CommandContext,
-  base: string,
 ): Promise<{ readonly findings: Findings; readonly whole: boolean }> => {
-  const state = stateDir(context.host.env)
-  const needed = {
-    ...neededFor(args, context, { localDir: undefined, olderThan: '24h' }),
-    found: () => foundFolders(state, base),
-  }
   const given = { ...args, yes: true, dryRun: false, overwrite: [] }
-  const options = { ...transferring(given, context), abortOrphans: false, orphanAgeMs: Number.POSITIVE_INFINITY }
+  const options = transferring(given, context)
   const session = openSession('scan', needed, args, context)
   try {
     const specs = await loggedBy(places.id, kept.folders, await session.open(trackingNeed), context.signal)
@@ -104,7 +100,7 @@ const guard = async (args: Arguments & CommonOptions, context: CommandContext): 
     throw new Trouble({ kind: 'usage', what, why: 'none was given', todo: 'mlflow-doctor guard -- python train.py' })
   }
   // What is wrong with the options is told before the command runs, not hours after.
-  neededFor(args, context, { localDir: undefined, olderThan: '24h' })
+  const needed = neededFor(args, context, { localDir: undefined, olderThan: olderThan.default })
   const mostBytes = parseSize('--keep', args.keep)
   const base = (await tempFolder(host)).path
   const state = stateDir(host.env)
@@ -132,7 +128,7 @@ const guard = async (args: Arguments & CommonOptions, context: CommandContext): 
   }
   let ended: Awaited<ReturnType<typeof settle>>
   try {
-    ended = await settle(places, kept, args, context, base)
+    ended = await settle(places, kept, { ...needed, found: foundFolders(state, async () => base) }, args, context)
   } catch (error) {
     if (!(error instanceof Trouble)) throw error
     const { kind, what: of, why, todo } = error

@@ -56,7 +56,7 @@ export default defineCommand<Arguments>({
     const specs = specsOf(args, context.host.cwd)
     const needed = {
       ...neededFor(args, context, { localDir: args.from, olderThan: args.olderThan }),
-      found: async () => foundFolders(stateDir(context.host.env), (await tempFolder(context.host)).path),
+      found: foundFolders(stateDir(context.host.env), async () => (await tempFolder(context.host)).path),
     }
     const options = {
       ...transferring(args, context),

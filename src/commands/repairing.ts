@@ -1,7 +1,7 @@
 /** What every command does that puts files back: look, plan, ask, carry out, look again. */
 import { readFile } from 'node:fs/promises'
 import type { Want } from '../check.ts'
-import { NotApplicable, Trouble } from '../errors.ts'
+import { ifTrouble, Trouble } from '../errors.ts'
 import { parseModelFile } from '../mlflow/mlmodel.ts'
 import { isCounted } from '../mlflow/model-size.ts'
 import { resolveTargets } from '../mlflow/target.ts'
@@ -17,7 +17,7 @@ import {
 } from '../needs/declarations.ts'
 import { apply } from '../repair/apply.ts'
 import { plan } from '../repair/plan.ts'
-import type { Place, Planned, RepairOptions } from '../repair/types.ts'
+import { mayOverwrite, type Place, type Planned, type RepairOptions } from '../repair/types.ts'
 import type { Step } from '../report.ts'
 import { forgetWhole } from '../transfer/forget.ts'
 import { bytes, count, duration, exactBytes } from '../words.ts'
@@ -45,9 +45,9 @@ const wantsOf = ({ outcome }: Look): Want[] =>
   outcome.checks.flatMap((check) => check.findings).flatMap((finding) => finding.wants ?? [])
 
 /** Consent to overwrite names a file of the local folder: it is compared, also when no check can tell that it differs. */
-const isToBeOverwritten = async (look: Look, target: Target, { overwrite }: RepairOptions): Promise<boolean> => {
-  const tree = overwrite.size > 0 ? await look.opened(localTree) : undefined
-  return [...(tree?.files.keys() ?? [])].some((path) => overwrite.has(path) || overwrite.has(`${target.name}/${path}`))
+const isToBeOverwritten = async (look: Look, target: Target, options: RepairOptions): Promise<boolean> => {
+  const tree = options.overwrite.size > 0 ? await look.opened(localTree) : undefined
+  return [...(tree?.files.keys() ?? [])].some((path) => mayOverwrite(options, target, path))
 }
 
 /** As it is now: repairing changes a model's status, and the old one must not be reported. */
@@ -63,9 +63,7 @@ const forgetIn = async (look: Look, { journalDir }: RepairOptions, signal: Abort
   const listed = await look.opened(listing)
   const store = await look.opened(storeNeed)
   if (listed === undefined || store === undefined) return
-  await forgetWhole(store, listed.files.values(), journalDir, signal).catch((error: unknown) => {
-    if (!(error instanceof Trouble)) throw error
-  })
+  await forgetWhole(store, listed.files.values(), journalDir, signal).catch(ifTrouble)
 }
 
 /** Why a model folder is short of what its own MLmodel counts, as one is in which a file was cut; undefined where it is not, or cannot be told. */
@@ -85,10 +83,7 @@ const shortOf = async ({ files }: LocalTree): Promise<string | undefined> => {
 export const bodyLimitOf = (look: Look): NonNullable<Place['bodyLimit']> => {
   let asked: ReturnType<NonNullable<Place['bodyLimit']>> | undefined
   const ask = async () => {
-    const limit = await look.open(bodyLimitNeed).catch((error: unknown) => {
-      if (error instanceof Trouble || error instanceof NotApplicable) return undefined
-      throw error
-    })
+    const limit = await look.open(bodyLimitNeed).catch(ifTrouble)
     if (limit?.refused === undefined || limit.unmeasured !== undefined) return undefined
     return { accepted: limit.accepted, by: limit.refusedBy ?? 'something on the way to the tracking server' }
   }

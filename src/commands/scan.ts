@@ -1,5 +1,5 @@
 import { Trouble } from '../errors.ts'
-import { parseTarget, resolveTargets } from '../mlflow/target.ts'
+import { experimentBy, parseTarget, resolveTargets } from '../mlflow/target.ts'
 import type { Target, TargetSpec } from '../mlflow/types.ts'
 import { type Depth, tracking as trackingNeed } from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
@@ -36,7 +36,7 @@ export const specsOf = ({ targets = [], experiment, all = false }: Asked, cwd: s
   }
   const specs = targets.map((text) => parseTarget(text, cwd))
   if (experiment !== undefined) {
-    specs.push({ kind: 'experiment', by: /^\d+$/.test(experiment) ? { id: experiment } : { name: experiment } })
+    specs.push({ kind: 'experiment', by: experimentBy(experiment) })
   }
   if (specs.length > 0 || all) return specs
   throw new Trouble({

@@ -101,10 +101,9 @@ const bandwidthOf = (text: string, context: CommandContext): Bandwidth => {
 }
 
 /** What these options come to; orphans are left alone unless the command says otherwise. @throws Trouble `usage` */
-export const transferring = (
-  args: TransferArguments,
-  context: CommandContext,
-): Omit<RepairOptions, 'abortOrphans' | 'orphanAgeMs'> => ({
+export const transferring = (args: TransferArguments, context: CommandContext): RepairOptions => ({
+  abortOrphans: false,
+  orphanAgeMs: Number.POSITIVE_INFINITY,
   overwrite: new Set(args.overwrite),
   settleMs: parseTime('--settle', args.settle),
   memoryBytes: parseSize('--memory', args.memory),

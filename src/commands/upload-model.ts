@@ -3,18 +3,11 @@ import { createHash } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Trouble } from '../errors.ts'
-import type { ModelLogging } from '../mlflow/logging.ts'
+import type { ModelLogging, NewModel } from '../mlflow/logging.ts'
 import { withIdentity } from '../mlflow/mlmodel-identity.ts'
 import type { LoggedModel, Tracking } from '../mlflow/types.ts'
 import type { LocalTree } from '../needs/declarations.ts'
 import { prepareJournalDir } from '../transfer/journal.ts'
-
-/** What the command line asks for. */
-export interface AskedModel {
-  readonly experimentId: string
-  readonly name: string
-  readonly runId?: string
-}
 
 const noModel = (dir: string): Trouble =>
   new Trouble({
@@ -25,7 +18,7 @@ const noModel = (dir: string): Trouble =>
   })
 
 /** The MLmodel of a folder. @throws Trouble `usage` where there is none */
-export const modelText = async ({ dir, files }: LocalTree): Promise<string> => {
+const modelText = async ({ dir, files }: LocalTree): Promise<string> => {
   const entry = files.get('MLmodel')
   if (entry === undefined) throw noModel(dir)
   return readFile(entry.file, 'utf8')
@@ -41,12 +34,12 @@ const loggingOf = ({ logging, uri }: Tracking): ModelLogging => {
   })
 }
 
-/** The same for the same folder with the same MLmodel under the same name, on whatever day. */
-const markOf = (dir: string, text: string, { experimentId, name, runId }: AskedModel): string =>
-  createHash('sha256')
-    .update(JSON.stringify([dir, text, experimentId, name, runId]))
-    .digest('hex')
-    .slice(0, 32)
+/** With the mark by which the same command finds it again: the same for the same folder with the same MLmodel under the same name, on whatever day. @throws Trouble `usage` where the folder holds no model */
+export const marked = async (tree: LocalTree, model: Omit<NewModel, 'mark'>): Promise<NewModel> => {
+  const { experimentId, name, runId } = model
+  const of = JSON.stringify([tree.dir, await modelText(tree), experimentId, name, runId])
+  return { ...model, mark: createHash('sha256').update(of).digest('hex').slice(0, 32) }
+}
 
 const tooOld = (error: unknown): unknown =>
   error instanceof Trouble && error.kind === 'unsupported'
@@ -62,29 +55,18 @@ const tooOld = (error: unknown): unknown =>
 /** The model that an earlier run of the same command began. */
 export const begunModel = async (
   tracking: Tracking,
-  tree: LocalTree,
-  asked: AskedModel,
+  asked: NewModel,
   signal: AbortSignal,
 ): Promise<LoggedModel | undefined> => {
-  const mark = markOf(tree.dir, await modelText(tree), asked)
-  const { experimentId } = asked
   try {
-    return await loggingOf(tracking).begun({ experimentId, mark }, signal)
+    return await loggingOf(tracking).begun(asked, signal)
   } catch (error) {
     throw tooOld(error)
   }
 }
 
-/** Begins the model and names it among the outputs of its run. */
-export const beginModel = async (
-  tracking: Tracking,
-  tree: LocalTree,
-  asked: AskedModel,
-  signal: AbortSignal,
-): Promise<LoggedModel> => {
-  const mark = markOf(tree.dir, await modelText(tree), asked)
-  return loggingOf(tracking).begin({ ...asked, mark }, signal)
-}
+export const beginModel = (tracking: Tracking, asked: NewModel, signal: AbortSignal): Promise<LoggedModel> =>
+  loggingOf(tracking).begin(asked, signal)
 
 /** For a model that was just begun, and for one whose first run was killed in between; a second time, the server would refuse it. */
 export const linkModel = async (

@@ -2,7 +2,8 @@ import { resolve } from 'node:path'
 import type { Want } from '../check.ts'
 import { Trouble } from '../errors.ts'
 import { below } from '../mlflow/location.ts'
-import { destination, modelTarget, parseTarget, resolveTargets, runTarget } from '../mlflow/target.ts'
+import type { NewModel } from '../mlflow/logging.ts'
+import { destination, experimentBy, modelTarget, parseTarget, resolveTargets, runTarget } from '../mlflow/target.ts'
 import type { Target, Tracking } from '../mlflow/types.ts'
 import {
   type LocalTree,
@@ -18,10 +19,10 @@ import { ownFolder } from '../transfer/manifest.ts'
 import { openFolder } from '../transfer/source.ts'
 import { type CommandContext, type CommonOptions, defineCommand } from './command.ts'
 import { agree, bodyLimitOf, carryOut, refreshed } from './repairing.ts'
-import { neededFor } from './scan.ts'
+import { neededFor, olderThan } from './scan.ts'
 import { coveredBy, openSession, type Session } from './session.ts'
 import { type TransferArguments, transferOptions, transferring } from './transfer-options.ts'
-import { type AskedModel, asModel, beginModel, begunModel, linkModel, modelText } from './upload-model.ts'
+import { asModel, beginModel, begunModel, linkModel, marked } from './upload-model.ts'
 
 interface Arguments extends TransferArguments {
   dir: string
@@ -39,21 +40,17 @@ const refusedInNames = /[/:.%"']/
 
 const askedModel = async (
   { experiment, name, run }: Arguments,
+  tree: LocalTree,
   tracking: Tracking,
   session: Session,
   signal: AbortSignal,
-): Promise<AskedModel> => {
+): Promise<NewModel> => {
   if (name === '' || refusedInNames.test(name)) {
     throw usage(`--name ${name} holds a character that MLflow refuses`, 'Leave out / : . % " and \'')
   }
   const of = run === undefined ? undefined : await tracking.run(run.replace(/^runs:\/+/, ''), signal)
   const settings = await session.open(settingsNeed)
-  const by =
-    experiment === undefined
-      ? settings.experiment
-      : /^\d+$/.test(experiment)
-        ? { id: experiment }
-        : { name: experiment }
+  const by = experiment === undefined ? settings.experiment : experimentBy(experiment)
   const at =
     of !== undefined && experiment === undefined
       ? undefined
@@ -68,7 +65,7 @@ const askedModel = async (
   if (at !== undefined && of !== undefined && at.experimentId !== of.experimentId) {
     throw usage(`run ${of.runId} belongs to experiment ${of.experimentId}`, 'Leave out --experiment')
   }
-  return { experimentId, name, ...(of === undefined ? {} : { runId: of.runId }) }
+  return marked(tree, { experimentId, name, ...(of === undefined ? {} : { runId: of.runId }) })
 }
 
 /** Where a target that is named leads: a run, a folder in it, a logged model, or an address. */
@@ -94,7 +91,7 @@ const namedTarget = async (text: string, session: Session, { host, signal }: Com
 }
 
 /** Stands for the model that will be begun once the plan is agreed to. */
-const provisional = async (asked: AskedModel, tracking: Tracking, signal: AbortSignal): Promise<Target> => {
+const provisional = async (asked: NewModel, tracking: Tracking, signal: AbortSignal): Promise<Target> => {
   const { artifactLocation } = await tracking.experiment({ id: asked.experimentId }, signal)
   const artifactUri = below(artifactLocation, 'models/m-to-be-made/artifacts')
   return { name: `a new logged model ${asked.name}`, kind: 'uri', artifactUri, experimentId: asked.experimentId }
@@ -162,8 +159,8 @@ const upload = async (
   const named = args.target === undefined ? undefined : await namedTarget(args.target, session, context)
   const tracking = named === undefined || named.model !== undefined ? await session.open(trackingNeed) : undefined
   const asked =
-    named === undefined && tracking !== undefined ? await askedModel(args, tracking, session, signal) : undefined
-  const begun = asked && tracking && (await begunModel(tracking, tree, asked, signal))
+    named === undefined && tracking !== undefined ? await askedModel(args, tree, tracking, session, signal) : undefined
+  const begun = asked && tracking && (await begunModel(tracking, asked, signal))
   const consenting = { yes: args.yes, dryRun: args.dryRun }
   let target = named ?? (begun && modelTarget(begun))
   if (target === undefined && asked !== undefined && tracking !== undefined) {
@@ -175,14 +172,13 @@ const upload = async (
       context,
     )
     if (!agreed.go) return { target: `a new logged model ${asked.name}`, steps: agreed.steps }
-    target = modelTarget(await beginModel(tracking, tree, asked, signal))
+    target = modelTarget(await beginModel(tracking, asked, signal))
     consenting.yes = true
   }
   if (target === undefined) throw usage('no target was given', 'Give a target, or --name for a logged model')
   if (asked?.runId !== undefined && target.model !== undefined && tracking !== undefined && !args.dryRun) {
     await linkModel(tracking, target.model.modelId, asked.runId, signal)
   }
-  if (target.model !== undefined) await modelText(tree)
   const owned = target.model === undefined ? undefined : await asModel(tree, target.model, options.journalDir)
   try {
     const { place, planned, close } = await planFor(target, owned?.tree ?? tree, tracking, going)
@@ -231,8 +227,8 @@ export default defineCommand<Arguments>({
     ['mlflow-doctor upload ./data runs:/0123…/data --yes', "Into a run's artifacts; after a kill, run it again"],
   ],
   report: async (args: Arguments & CommonOptions, context) => {
-    const needed = neededFor(args, context, { localDir: undefined, olderThan: '24h' })
-    const options = { ...transferring(args, context), abortOrphans: false, orphanAgeMs: Number.POSITIVE_INFINITY }
+    const needed = neededFor(args, context, { localDir: undefined, olderThan: olderThan.default })
+    const options = transferring(args, context)
     const session = openSession('scan', needed, args, context)
     try {
       const { target, steps } = await upload(

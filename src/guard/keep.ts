@@ -6,6 +6,7 @@ import { constants } from 'node:fs'
 import { copyFile, link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { hasCode } from '../stores/folder-trouble.ts'
 
 export interface Keeping {
   /** Looks once more, ends, and tells what is kept. */
@@ -31,9 +32,13 @@ const deepest = 3
 const mostEntries = 2000
 
 interface Seen {
-  /** Of the original: device, inode, size and modification time. */
+  /** Of the original: device and inode. */
+  readonly file: string
+  /** Of the original, when it was last looked at: size and modification time. */
   readonly state: string
   readonly bytes: number
+  /** What is kept is the original itself, and shows whatever is written to it later on; else it is a copy. */
+  readonly linked: boolean
 }
 
 interface Model {
@@ -44,23 +49,27 @@ interface Model {
   closed: boolean
 }
 
-const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).code
+/** What a file system without hard links answers (FAT, some network shares), or one that ends here. */
+const noLinks = ['EPERM', 'EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS']
 
 const entriesOf = (dir: string) => readdir(dir, { withFileTypes: true }).catch(() => [])
 
-/** Makes `to` the same file as `from`, or a copy of it where links are impossible. The one that is there is replaced in one step. */
-const keepFile = async (from: string, to: string): Promise<void> => {
+/** Makes `to` the same file as `from`, or a copy of it where links are impossible; true for a link. The one that is there is replaced in one step. */
+const keepFile = async (from: string, to: string): Promise<boolean> => {
   const staged = `${to}.mlflow-doctor-new`
   await mkdir(dirname(to), { recursive: true, mode: 0o700 })
-  try {
-    await link(from, staged)
-  } catch (error) {
-    if (!['EPERM', 'EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS'].includes(String(codeOf(error)))) throw error
-    await copyFile(from, staged, constants.COPYFILE_FICLONE)
-  }
+  const linked = await link(from, staged).then(
+    () => true,
+    (error: unknown) => {
+      if (!hasCode(error, ...noLinks)) throw error
+      return false
+    },
+  )
+  if (!linked) await copyFile(from, staged, constants.COPYFILE_FICLONE)
   await rename(staged, to)
   // Two links to one file: a rename of one over the other does nothing, and leaves both.
   await rm(staged, { force: true })
+  return linked
 }
 
 /** @param mostBytes what the spool may hold of models whose originals are gone; the oldest is given up first */
@@ -76,16 +85,14 @@ export const keepModels = (temp: string, spool: string, mostBytes: number): Keep
       if (!entry.isFile()) continue
       try {
         const { dev, ino, size, mtimeNs } = await stat(join(from, below), { bigint: true })
-        const state = `${dev} ${ino} ${size} ${mtimeNs}`
+        const [file, state] = [`${dev} ${ino}`, `${size} ${mtimeNs}`]
         const seen = model.files.get(below)
-        // A link shows what is written to the file later on; another file of the name is linked anew.
-        const same = seen !== undefined && seen.state.split(' ', 2).join(' ') === `${dev} ${ino}`
-        const linked = same && (await stat(join(model.to, below), { bigint: true }).catch(() => undefined))?.ino === ino
-        if (seen?.state !== state && !linked) await keepFile(join(from, below), join(model.to, below))
-        model.files.set(below, { state, bytes: Number(size) })
+        const current = seen?.file === file && (seen.linked || seen.state === state) ? seen : undefined
+        const linked = current?.linked ?? (await keepFile(join(from, below), join(model.to, below)))
+        model.files.set(below, { file, state, bytes: Number(size), linked })
       } catch (error) {
         // Removed between two calls: what was kept of it stays.
-        if (codeOf(error) !== 'ENOENT') throw error
+        if (!hasCode(error, 'ENOENT')) throw error
       }
     }
   }
@@ -127,7 +134,7 @@ export const keepModels = (temp: string, spool: string, mostBytes: number): Keep
 
   const once = async (): Promise<void> => {
     await look(temp, 0).catch((error: unknown) => {
-      if (codeOf(error) !== 'ENOENT') throw error
+      if (!hasCode(error, 'ENOENT')) throw error
     })
     for (const [key, model] of models) {
       if (model.closed) continue

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Trouble } from '../errors.ts'
+import { unlessMissing } from '../errors.ts'
 import { parseModelFile } from '../mlflow/mlmodel.ts'
 import type { TargetSpec, Tracking } from '../mlflow/types.ts'
 import { markTag } from './mark.ts'
@@ -27,10 +27,7 @@ export const loggedBy = async (
       specs.push(spec)
       continue
     }
-    const model = await tracking.model(spec.modelId, signal).catch((error: unknown) => {
-      if (error instanceof Trouble && error.kind === 'not-found') return undefined
-      throw error
-    })
+    const model = await tracking.model(spec.modelId, signal).catch(unlessMissing)
     const listed = model?.sourceRunId !== undefined && runs.has(model.sourceRunId)
     if (model !== undefined && !listed) specs.push(spec)
   }

@@ -61,6 +61,10 @@ export const parseTarget = (text: string, cwd: string = process.cwd()): TargetSp
   return { kind: 'run', runId: text }
 }
 
+/** `--experiment`: digits are an id, everything else is a name. */
+export const experimentBy = (text: string): { readonly id: string } | { readonly name: string } =>
+  /^\d+$/.test(text) ? { id: text } : { name: text }
+
 const uriTarget = (uri: string, name = uri): Target => ({ name, kind: 'uri', artifactUri: uri })
 
 export const runTarget = (run: Run): Target => ({

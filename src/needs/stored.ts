@@ -1,7 +1,7 @@
 /** Needs that the artifact store answers. */
 import { statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { NotApplicable, Trouble } from '../errors.ts'
+import { ifTrouble, NotApplicable, Trouble } from '../errors.ts'
 import { parseModelFile } from '../mlflow/mlmodel.ts'
 import type { Target } from '../mlflow/types.ts'
 import { openStore } from '../stores/index.ts'
@@ -135,13 +135,9 @@ export const localTreeOpener = opener(localTree, async ({ context, open }: Openi
 const foundTree = async (at: Target, folders: readonly FoundFolder[]): Promise<LocalTree> => {
   if (at.model !== undefined || at.kind === 'run') {
     for (const { dir, origin } of folders) {
-      try {
-        const tree = await openTree(dir, at)
-        // Only an MLmodel says whose a folder is that nobody named.
-        if (tree.files.has('MLmodel')) return { ...tree, origin }
-      } catch (error) {
-        if (!(error instanceof NotApplicable) && !(error instanceof Trouble)) throw error
-      }
+      const tree = await openTree(dir, at).catch(ifTrouble)
+      // Only an MLmodel says whose a folder is that nobody named.
+      if (tree?.files.has('MLmodel')) return { ...tree, origin }
     }
   }
   const looked =

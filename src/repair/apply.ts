@@ -1,5 +1,5 @@
 import type { RouteKind } from '../check.ts'
-import { Trouble } from '../errors.ts'
+import { ifTrouble, Trouble } from '../errors.ts'
 import { each } from '../needs/each.ts'
 import type { Step, StepState } from '../report.ts'
 import { timesOf } from '../stores/age.ts'
@@ -157,11 +157,6 @@ const filesAtOnce: Readonly<Record<RouteKind, number>> = {
   'proxied-put': 1,
 }
 
-/** What is only tidying up must not keep the repair from its work; the next run tries again. */
-const unlessTrouble = (error: unknown): void => {
-  if (!(error instanceof Trouble)) throw error
-}
-
 /** Steps that may go side by side, one group after the other: the data of a target, then its MLmodel files; all else alone. */
 const groupsOf = (plan: readonly Planned[]): readonly (readonly number[])[] => {
   const groups: number[][] = []
@@ -209,7 +204,8 @@ export const apply = async (plan: readonly Planned[], applying: Applying): Promi
   }
   for (const place of places) {
     const whole = [...provedOf(place.target.name)].map(([path, { size }]) => ({ path, size }))
-    await forgetWhole(place.store, whole, applying.journalDir, signal).catch(unlessTrouble)
+    // Only tidying up: it must not keep the repair from its work, and the next run tries again.
+    await forgetWhole(place.store, whole, applying.journalDir, signal).catch(ifTrouble)
   }
   const carryOut = async (planned: Planned): Promise<Step> => {
     const place = placeOf(planned)

@@ -3,7 +3,7 @@ import type { Step } from '../report.ts'
 import type { Earlier, Store } from '../stores/store.ts'
 import { exactBytes } from '../words.ts'
 import { proveSource, type Readable } from './prove-source.ts'
-import type { Place, Planned, RepairOptions } from './types.ts'
+import { mayOverwrite, type Place, type Planned, type RepairOptions } from './types.ts'
 
 const nameOf = ({ kind, id, modified }: Earlier): string => {
   const when = modified === undefined ? '' : ` of ${new Date(modified).toISOString().slice(0, 19)}Z`
@@ -31,11 +31,12 @@ export const planRestore = async (
   { store, target, manifest }: Place,
   path: string,
   sizes: ReadonlySet<number>,
-  { overwrite, signal }: RepairOptions,
+  options: RepairOptions,
 ): Promise<Planned | undefined> => {
-  if (store.earlier === undefined || (await store.stat(path, signal)) !== undefined) return undefined
   const common = { target: target.name, path, action: 'copy', effect: 'adds', sent: 0, reused: 0 } as const
-  const consent = overwrite.has(path) || overwrite.has(`${target.name}/${path}`)
+  const { signal } = options
+  if (store.earlier === undefined || (await store.stat(path, signal)) !== undefined) return undefined
+  const consent = mayOverwrite(options, target, path)
   let doubted: Planned | undefined
   for (const from of await store.earlier(path, signal)) {
     if ([...sizes].some((size) => size !== from.size)) continue

@@ -1,4 +1,4 @@
-import { Trouble } from '../errors.ts'
+import { ifTrouble, Trouble } from '../errors.ts'
 import type { Step } from '../report.ts'
 import { unsafeBecause } from '../stores/path.ts'
 import type { StoredFile } from '../stores/store.ts'
@@ -9,13 +9,7 @@ import { sight } from '../transfer/settle.ts'
 import { bytes, exactBytes } from '../words.ts'
 import { planRestore } from './plan-restore.ts'
 import { proveSource } from './prove-source.ts'
-import type { Place, Planned, RepairOptions } from './types.ts'
-
-/** A place that cannot be looked into is none that offers a source; the step says where else it looked. */
-const unlessTrouble = (error: unknown): undefined => {
-  if (!(error instanceof Trouble)) throw error
-  return undefined
-}
+import { mayOverwrite, type Place, type Planned, type RepairOptions } from './types.ts'
 
 const otherSource = 'Give --from a folder with a whole one'
 
@@ -99,7 +93,8 @@ export const planUpload = async (
   const unsafe = unsafeBecause(path)
   if (unsafe !== undefined) return failed(`refused as a path: ${unsafe}`)
   if (entry === undefined) {
-    const kept = await planRestore(place, path, sizes, options).catch(unlessTrouble)
+    // A place that cannot be looked into offers no source; the step says where else it looked.
+    const kept = await planRestore(place, path, sizes, options).catch(ifTrouble)
     return kept ?? failed(whereLooked(place, path))
   }
   const wrong = [...sizes].find((size) => size !== entry.bytes)
@@ -111,7 +106,7 @@ export const planUpload = async (
     if (barred !== undefined) return failed(barred)
     const source = await openSource(entry.file)
     try {
-      const consent = options.overwrite.has(path) || options.overwrite.has(`${target.name}/${path}`)
+      const consent = mayOverwrite(options, target, path)
       const proof = place.proveSources ? await proveSource(source, path, manifest?.files.get(path), signal) : undefined
       // Consent names this very file.
       if (proof?.is === 'refused' && !consent) {

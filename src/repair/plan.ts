@@ -6,7 +6,7 @@ import { manifestPath } from '../transfer/manifest.ts'
 import { planRule } from './lifecycle-rule.ts'
 import { planAbort } from './plan-abort.ts'
 import { planUpload } from './plan-upload.ts'
-import type { Place, Planned, RepairOptions } from './types.ts'
+import { mayOverwrite, type Place, type Planned, type RepairOptions } from './types.ts'
 import { mergeWants, type Wanted } from './wants.ts'
 
 /** True for a step that is done or can be: nothing in the way of what depends on it. */
@@ -57,11 +57,11 @@ const planManifest = (
 const withOverwritten = (
   files: Wanted['files'],
   { source, target }: Place,
-  { overwrite }: RepairOptions,
+  options: RepairOptions,
 ): Wanted['files'] => {
   const all = new Map(files)
   for (const path of source?.files.keys() ?? []) {
-    if ((overwrite.has(path) || overwrite.has(`${target.name}/${path}`)) && !all.has(path)) all.set(path, new Set())
+    if (mayOverwrite(options, target, path) && !all.has(path)) all.set(path, new Set())
   }
   return all
 }

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { digestRange, scratch } from '../transfer/digest.ts'
+import { digestRange, scratch, sha256Of } from '../transfer/digest.ts'
 import type { Source } from '../transfer/identity.ts'
 import { hasDigest, type ManifestFile } from '../transfer/manifest.ts'
 
@@ -11,16 +10,6 @@ export type SourceProof =
   | { readonly is: 'proved'; readonly how: string }
   | { readonly is: 'refused'; readonly why: string }
   | { readonly is: 'unknown' }
-
-const sha256Of = async (source: Readable, signal?: AbortSignal): Promise<string> => {
-  const hash = createHash('sha256')
-  const buffer = scratch()
-  for (let at = 0; at < source.size; at += buffer.length) {
-    signal?.throwIfAborted()
-    hash.update(await source.read(buffer, at, Math.min(buffer.length, source.size - at)))
-  }
-  return hash.digest('hex')
-}
 
 const byManifest = async (source: Readable, noted: ManifestFile, signal?: AbortSignal): Promise<SourceProof> => {
   if (noted.size !== source.size) {

@@ -61,6 +61,13 @@ export interface RepairOptions {
   readonly signal?: AbortSignal
 }
 
+/** Consent names a file by its path below the target, or with the target's name before it. */
+export const mayOverwrite = (
+  { overwrite }: Pick<RepairOptions, 'overwrite'>,
+  { name }: Pick<Target, 'name'>,
+  path: string,
+): boolean => overwrite.has(path) || overwrite.has(`${name}/${path}`)
+
 /** Plain data; `step` is what a dry run prints. A step whose state is not `planned` has nothing left to be done. */
 export type Planned =
   | {

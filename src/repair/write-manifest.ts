@@ -1,10 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Trouble } from '../errors.ts'
 import type { StepState } from '../report.ts'
 import type { Store, StoredFile } from '../stores/store.ts'
-import { digestRange, scratch } from '../transfer/digest.ts'
+import { digestRange, scratch, sha256Of } from '../transfer/digest.ts'
 import { transferFile } from '../transfer/engine.ts'
 import { openSource } from '../transfer/identity.ts'
 import { prepareJournalDir } from '../transfer/journal.ts'
@@ -26,39 +26,21 @@ export interface Proved {
 
 type Ending = { readonly state: StepState; readonly sent?: number; readonly bytes?: number; readonly because: string }
 
-const sha256Of = async (file: string, size: number, signal: AbortSignal | undefined): Promise<string> => {
-  const source = await openSource(file)
-  const hash = createHash('sha256')
-  const buffer = scratch()
-  try {
-    for (let at = 0; at < size; at += buffer.length) {
-      signal?.throwIfAborted()
-      hash.update(await source.read(buffer, at, Math.min(buffer.length, size - at)))
-    }
-    return hash.digest('hex')
-  } finally {
-    await source.close()
-  }
-}
-
-const crc32Of = async (file: string, size: number, signal: AbortSignal | undefined): Promise<number> => {
-  const source = await openSource(file)
-  try {
-    const how = { md5: false, buffer: scratch(), signal }
-    return (await digestRange(source, { offset: 0, length: size }, how)).crc32
-  } finally {
-    await source.close()
-  }
-}
-
 const entryOf = async (
   { file, size, crc32 }: Proved,
   { manifest, signal }: Pick<Applying, 'manifest' | 'signal'>,
-): Promise<ManifestFile> => ({
-  size,
-  crc32: crc32 ?? (await crc32Of(file, size, signal)),
-  ...(manifest === 'sha256' ? { sha256: await sha256Of(file, size, signal) } : {}),
-})
+): Promise<ManifestFile> => {
+  const hashed = manifest === 'sha256'
+  if (crc32 !== undefined && !hashed) return { size, crc32 }
+  const source = await openSource(file)
+  try {
+    const how = { md5: false, buffer: scratch(), signal }
+    const known = crc32 ?? (await digestRange(source, { offset: 0, length: size }, how)).crc32
+    return { size, crc32: known, ...(hashed ? { sha256: await sha256Of(source, signal) } : {}) }
+  } finally {
+    await source.close()
+  }
+}
 
 /** Of the manifest that is there, the entries that still hold: of files that have kept their size and were not written since. */
 const kept = async (

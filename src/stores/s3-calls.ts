@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import type { S3Client, UploadPartCommand } from '@aws-sdk/client-s3'
 import type { Settings } from '../mlflow/types.ts'
 import type { S3Connection } from './s3-client.ts'
@@ -26,7 +25,7 @@ export interface S3Calls {
   uriOf(key: string): string
   run<T>(calling: Calling, act: (client: S3Client, options: { abortSignal?: AbortSignal }) => Promise<T>): Promise<T>
   /**
-   * PUT of an object or a part by the short way, with these headers beside those that the bucket needs; undefined where
+   * PUT of an object or a part by the short way, with these headers beside those that the bucket needs; answers as the SDK does. Undefined where
    * only the SDK knows how to make the request, as with keys of the customer's or arguments for each upload.
    */
   readonly put:
@@ -36,7 +35,7 @@ export interface S3Calls {
         query: Readonly<Record<string, string>>,
         headers: Readonly<Record<string, string>>,
         body: Uint8Array,
-      ) => Promise<IncomingHttpHeaders>)
+      ) => Promise<{ readonly ETag: string | undefined; readonly ChecksumCRC32: string }>)
     | undefined
   /** Now by the store's clock, in milliseconds since the epoch, as of its last answer; this machine's before the first. */
   now(): number
@@ -71,7 +70,8 @@ export const s3Calls = (
       return async (calling, key, query, headers, body) => {
         const all = { ...headers, ...(owner === undefined ? {} : { 'x-amz-expected-bucket-owner': owner }) }
         try {
-          return await connection.wire.put(bucket, key, query, all, body, calling.signal)
+          const answer = await connection.wire.put(key, query, all, body, calling.signal)
+          return { ETag: answer.etag, ChecksumCRC32: String(answer['x-amz-checksum-crc32'] ?? '') }
         } catch (error) {
           if (calling.signal?.aborted === true) throw calling.signal.reason
           throw troubleOf(calling, error)

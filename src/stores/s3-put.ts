@@ -30,8 +30,7 @@ export const putS3Object = async (
         ...(IfNoneMatch === undefined ? {} : { 'if-none-match': IfNoneMatch }),
         ...(IfMatch === undefined ? {} : { 'if-match': IfMatch }),
       }
-      const answer = await short(calling, key, {}, { ...proofHeaders(proof), ...asked }, bytes)
-      return { ETag: answer.etag, ChecksumCRC32: String(answer['x-amz-checksum-crc32'] ?? '') }
+      return short(calling, key, {}, { ...proofHeaders(proof), ...asked }, bytes)
     }
     const command = new PutObjectCommand({ ...calls.extraArgs, ...calls.object(key), ...proof, ...each, Body: bytes })
     unsignedPayload(command)

@@ -23,8 +23,11 @@ interface Signing {
 const hmac = (key: string | Uint8Array, text: string): Buffer => createHmac('sha256', key).update(text).digest()
 
 /** RFC 3986's unreserved characters stay. */
-export const encoded = (text: string): string =>
+const encoded = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+
+/** As it stands in the path of a request. */
+export const encodedKey = (key: string): string => key.split('/').map(encoded).join('/')
 
 export const queryOf = (query: Readonly<Record<string, string>>): string =>
   Object.entries(query)

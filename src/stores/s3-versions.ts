@@ -2,7 +2,7 @@ import { CopyObjectCommand, GetObjectCommand, ListObjectVersionsCommand } from '
 import { Trouble } from '../errors.ts'
 import { firstBytes } from '../first-bytes.ts'
 import type { S3Calls } from './s3-calls.ts'
-import { encoded } from './s3-sign.ts'
+import { encodedKey, queryOf } from './s3-sign.ts'
 import type { Earlier } from './store.ts'
 
 /** Earlier versions of one object, in a bucket that keeps them. */
@@ -63,7 +63,7 @@ export const restoreVersion = async (
   signal?: AbortSignal,
 ): Promise<void> => {
   const { Bucket } = calls.bucket
-  const CopySource = `${Bucket}/${key.split('/').map(encoded).join('/')}?versionId=${encoded(id)}`
+  const CopySource = `${Bucket}/${encodedKey(key)}?${queryOf({ versionId: id })}`
   const command = new CopyObjectCommand({ ...calls.extraArgs, ...calls.object(key), CopySource })
   const calling = { what: `cannot restore ${calls.uriOf(key)}`, action: 's3:PutObject', signal, once: true }
   await calls.run(calling, (client, how) => client.send(command, how))

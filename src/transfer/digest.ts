@@ -25,6 +25,17 @@ export const digestRange = async (
   return { crc32: crc, md5: md5?.digest('hex') }
 }
 
+/** SHA-256 of a whole file in lower-case hex, read in slices. */
+export const sha256Of = async (source: Pick<Source, 'size' | 'read'>, signal?: AbortSignal): Promise<string> => {
+  const hash = createHash('sha256')
+  const buffer = scratch()
+  for (let at = 0; at < source.size; at += buffer.length) {
+    signal?.throwIfAborted()
+    hash.update(await source.read(buffer, at, Math.min(buffer.length, source.size - at)))
+  }
+  return hash.digest('hex')
+}
+
 const md5Hex = /^[0-9a-f]{32}$/i
 
 /** The MD5 that an ETag may be; whether it is one shows only by comparing (server-side encryption yields the same form). */

@@ -33,11 +33,7 @@ async function* inTemp(temp: string): AsyncIterable<string> {
   }
 }
 
-/**
- * Where the bytes of a failed upload may still lie, best first: what `guard` kept, then the model folders that killed
- * clients left in the temp folder. Whose they are is for the caller to prove.
- */
-export const foundFolders = async (stateDir: string, temp: string): Promise<readonly FoundFolder[]> => {
+const lookFor = async (stateDir: string, temp: string): Promise<readonly FoundFolder[]> => {
   const found: FoundFolder[] = []
   for (const { dir } of await notedSpools(stateDir)) {
     for (const name of await namesIn(dir)) {
@@ -50,4 +46,20 @@ export const foundFolders = async (stateDir: string, temp: string): Promise<read
       found.push({ dir: folder, origin: 'left in the temp folder by a client that died' })
   }
   return found
+}
+
+/**
+ * Where the bytes of a failed upload may still lie, best first: what `guard` kept, then the model folders that killed
+ * clients left in the temp folder. Looked for at the first call, once for all targets of a command. Whose they are is for
+ * the caller to prove.
+ */
+export const foundFolders = (
+  stateDir: string,
+  temp: () => Promise<string>,
+): (() => Promise<readonly FoundFolder[]>) => {
+  let looked: Promise<readonly FoundFolder[]> | undefined
+  return () => {
+    looked ??= temp().then((folder) => lookFor(stateDir, folder))
+    return looked
+  }
 }

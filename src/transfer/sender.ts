@@ -4,8 +4,6 @@ import { openPace } from './pace.ts'
 
 /** What all transfers of one command share: memory, the number of requests side by side, and the rate at which bytes leave. */
 export interface Sender {
-  /** Bytes that all buffers together may take. */
-  readonly memoryBytes: number
   /** Requests side by side, at most. */
   readonly concurrency: number
   /** Lends a buffer of at least `length` bytes for as long as `act` runs. */
@@ -18,6 +16,7 @@ export interface Sender {
 const usualStart = 4
 
 export const openSender = (options: {
+  /** Bytes that all buffers together may take. */
   readonly memoryBytes: number
   readonly concurrency: number
   readonly bandwidth?: Bandwidth
@@ -26,7 +25,6 @@ export const openSender = (options: {
   const buffers = openBuffers(memoryBytes)
   const pace = openPace({ start: Math.min(usualStart, concurrency), most: concurrency })
   return {
-    memoryBytes,
     concurrency,
     async lend(length, signal, act) {
       const buffer = await buffers.take(length, signal)
