@@ -1,13 +1,13 @@
 /** A logged model that an upload begins, or goes on with. */
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Trouble } from '../errors.ts'
 import type { ModelLogging, NewModel } from '../mlflow/logging.ts'
 import { withIdentity } from '../mlflow/mlmodel-identity.ts'
 import type { LoggedModel, Tracking } from '../mlflow/types.ts'
 import type { LocalTree } from '../needs/declarations.ts'
-import { prepareJournalDir } from '../transfer/journal.ts'
+import { temporaryFolder } from '../transfer/temporary.ts'
 
 const noModel = (dir: string): Trouble =>
   new Trouble({
@@ -85,14 +85,12 @@ export const asModel = async (
   model: LoggedModel,
   stateDir: string,
 ): Promise<{ readonly tree: LocalTree; remove(): Promise<void> }> => {
-  await prepareJournalDir(stateDir)
-  const folder = join(stateDir, `mlmodel-${model.modelId}-${process.pid}`)
-  const file = join(folder, 'MLmodel')
+  const temporary = await temporaryFolder(stateDir)
+  const file = join(temporary.dir, 'MLmodel')
   const { modelId, artifactUri, sourceRunId } = model
   const owner = { modelId, artifactUri, ...(sourceRunId === undefined ? {} : { runId: sourceRunId }) }
   const text = withIdentity(await modelText(tree), owner)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
   await writeFile(file, text, { mode: 0o600 })
   const files = new Map(tree.files).set('MLmodel', { file, bytes: Buffer.byteLength(text) })
-  return { tree: { ...tree, files }, remove: () => rm(folder, { recursive: true, force: true }) }
+  return { tree: { ...tree, files }, remove: temporary.remove }
 }

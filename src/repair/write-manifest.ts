@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Trouble } from '../errors.ts'
 import type { StepState } from '../report.ts'
@@ -7,10 +6,10 @@ import type { Store, StoredFile } from '../stores/store.ts'
 import { digestRange, scratch, sha256Of } from '../transfer/digest.ts'
 import { transferFile } from '../transfer/engine.ts'
 import { openSource } from '../transfer/identity.ts'
-import { prepareJournalDir } from '../transfer/journal.ts'
 import { type ManifestFile, manifestPath, manifestText } from '../transfer/manifest.ts'
 import type { Sender } from '../transfer/sender.ts'
 import { readManifest } from '../transfer/stored-manifest.ts'
+import { temporaryFolder } from '../transfer/temporary.ts'
 import { count } from '../words.ts'
 import type { Applying, Place } from './types.ts'
 
@@ -82,8 +81,8 @@ export const writeManifest = async (
   for (const [path, file] of proved) files.set(path, await entryOf(file, applying))
   // By the store's clock, by which it is compared with the files.
   const writtenAt = Math.max((await store.now(signal).catch(() => undefined)) ?? 0, Date.now())
-  await prepareJournalDir(journalDir)
-  const source = join(journalDir, `manifest-${process.pid}-${randomBytes(6).toString('hex')}.json`)
+  const temporary = await temporaryFolder(journalDir)
+  const source = join(temporary.dir, 'manifest.json')
   try {
     await writeFile(source, manifestText({ writtenAt, files }), { mode: 0o600, flag: 'wx' })
     const { sent, size, verified, how } = await transferFile({
@@ -96,6 +95,6 @@ export const writeManifest = async (
     const because = `checksums of ${count(files.size, 'file')}; ${how}`
     return { state: verified ? 'verified' : 'unverified', sent, bytes: size, because }
   } finally {
-    await rm(source, { force: true })
+    await temporary.remove()
   }
 }

@@ -24,6 +24,8 @@ export const moments = [
   'at verification',
   'before small file',
   'after small file',
+  'before manifest',
+  'after manifest',
   'random',
 ] as const
 export type Moment = (typeof moments)[number]
@@ -46,9 +48,16 @@ export const losesAnswers = ({ fault }: Cell): boolean => ['reset', 'stall', 'cu
 export const nameOf = ({ store, moment, fault, kills }: Cell): string =>
   `${store}, ${moment}, ${fault}${kills > 1 ? `, ${kills} times` : ''}`
 
+/** What can be seen of a folder from outside, in the folder and in the state folder. */
+const folderMoments: ReadonlySet<Moment> = new Set<Moment>([
+  'after create',
+  ...(['journal part 1', 'journal part 2', 'journal part 4'] as const),
+  ...(['after complete', 'after small file', 'after manifest', 'random'] as const),
+])
+
 /** Only those that can be met: a fault that ends the upload early leaves nothing of what comes after it. */
 const possible = ({ store, moment, fault }: Cell): boolean => {
-  if (store === 'folder') return moment === 'random' && fault === 'none'
+  if (store === 'folder') return fault === 'none' && folderMoments.has(moment)
   // Toxics act on the connections of the client to the store alone; the signed route has a server in between as well.
   if (store === 'proxied') {
     // There a small file goes in a part as well.

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -83,6 +84,10 @@ const number = (moment: Moment): number => Number(/\d+$/.exec(moment)?.[0] ?? 0)
 /** The request that a moment is about. */
 const concerns = (moment: Moment, seen: Seen, completed: boolean): boolean => {
   if (moment.endsWith(' create')) return seen.call === 'create'
+  // In one piece where the store is reached directly, else by a complete of its own.
+  if (moment.endsWith(' manifest')) {
+    return (seen.call === 'PUT' || seen.call === 'complete') && seen.url.includes('manifest.json')
+  }
   if (moment.endsWith(' complete')) return seen.call === 'complete'
   if (moment.endsWith(' small file')) return seen.call === 'PUT' && seen.url.includes('small.bin')
   if (moment === 'at verification') return completed && (seen.method === 'HEAD' || seen.method === 'GET')
@@ -129,6 +134,44 @@ const arm = (proxy: WatchingProxy, { moment, fault }: Cell, prefix: string, kill
   }
 }
 
+const namesIn = (dir: string): string[] => {
+  try {
+    return readdirSync(dir)
+  } catch {
+    return []
+  }
+}
+
+/** Without requests to hold, the folders tell where the process is; a look takes some 50 µs, a part several milliseconds. */
+const seenInFolders = (moment: Moment, prefix: string, notes: string): boolean => {
+  const files = namesIn(prefix)
+  if (moment === 'after create') return files.some((name) => name.startsWith('.artifact.uploading.'))
+  if (moment === 'after complete') return files.includes('large.bin')
+  if (moment === 'after small file') return files.includes('small.bin')
+  if (moment === 'after manifest')
+    return (
+      files.includes('large.bin') &&
+      files.includes('small.bin') &&
+      namesIn(notes).some((name) => name.startsWith('tmp-'))
+    )
+  const journals = namesIn(notes).filter((name) => name.endsWith('.jsonl'))
+  return journals.some((name) => readFileSync(join(notes, name), 'utf8').split('\n').length > number(moment) + 1)
+}
+
+const watchFolders = (moment: Moment, prefix: string, notes: string, kill: () => void): (() => void) => {
+  const timer = setInterval(() => {
+    try {
+      if (!seenInFolders(moment, prefix, notes)) return
+    } catch {
+      // A note that ended between the two looks.
+      return
+    }
+    clearInterval(timer)
+    kill()
+  }, 1)
+  return () => clearInterval(timer)
+}
+
 const disarm = (proxy: WatchingProxy): void => {
   proxy.meddle = () => 'pass'
   proxy.answered = () => 'deliver'
@@ -173,15 +216,19 @@ export const killed = async (cell: Cell, to: Destination, dir: string): Promise<
   try {
     for (let n = 0; n < cell.kills; n += 1) {
       await to.fault?.(cell.fault)
+      let stopWatching = (): void => undefined
       const ran = await doctor(args, {
         env,
         started: (kill) => {
           const now = async () => kill('SIGKILL')
           if (cell.moment !== 'random' && s3 !== undefined) arm(s3.proxy, cell, to.prefix, now)
-          else setTimeout(() => void now(), 500 + Math.random() * (cell.store === 'folder' ? 350 : 900))
+          else if (cell.moment !== 'random') {
+            stopWatching = watchFolders(cell.moment, to.prefix, join(state, 'mlflow-doctor'), () => void now())
+          } else setTimeout(() => void now(), 500 + Math.random() * (cell.store === 'folder' ? 350 : 900))
         },
       })
       if (s3 !== undefined) disarm(s3.proxy)
+      stopWatching()
       await to.fault?.('none')
       if (ran.signal === 'SIGKILL') kills += 1
       await s3?.proxy.idle()

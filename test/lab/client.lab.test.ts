@@ -30,7 +30,7 @@ test('a client killed in mid-upload to S3 leaves an open upload, and its model f
     ],
     env: { ...seaweed.env, MLFLOW_TRACKING_URI: mlflowS3.url, TMPDIR: dir },
   })
-  expect(result.signal, result.stderr).toBe('SIGKILL')
+  expect(result.signal, `code ${result.code}: ${result.stdout} ${result.stderr}`).toBe('SIGKILL')
   const [saved, killing] = eventsOf(result)
   const s3 = s3Sdk(seaweed)
   const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: 'killed/' }))
@@ -53,7 +53,7 @@ test('a client killed in mid-upload to a folder-backed server: the server keeps 
     ],
     env: { MLFLOW_TRACKING_URI: slow.url },
   })
-  expect(result.signal, result.stderr).toBe('SIGKILL')
+  expect(result.signal, `code ${result.code}: ${result.stdout} ${result.stderr}`).toBe('SIGKILL')
   const staged = String(eventsOf(result).at(-1)?.path)
   expect(basename(staged)).toMatch(/^\.artifact\.uploading\./)
   await expect.poll(() => readdir(dirname(staged)), { timeout: 60_000 }).toEqual([])
@@ -68,7 +68,7 @@ test('a client killed while it copies to a plain folder leaves the file cut shor
     ],
     env: { MLFLOW_TRACKING_URI: shared().mlflowFolder.url },
   })
-  expect(result.signal, result.stderr).toBe('SIGKILL')
+  expect(result.signal, `code ${result.code}: ${result.stdout} ${result.stderr}`).toBe('SIGKILL')
   const cut = String(eventsOf(result).at(-1)?.path)
   expect(basename(cut)).toBe('big.bin')
   const { size } = await stat(cut)

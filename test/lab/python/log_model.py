@@ -84,19 +84,20 @@ given = parser.parse_args()
 to_be_killed = any(how is not None for how in (given.kill_parts, given.kill_written, given.kill_after))
 
 
-def copy_slowly(source, target, length=0):
+def copy_and_stop(source, target, length=0):
+    """Copies until there is enough for the kill, and waits for it there."""
     while block := source.read(1 << 16):
         target.write(block)
         target.flush()
-        time.sleep(0.0005)
+        if target.tell() > given.kill_written:
+            time.sleep(120)
 
 
 def before_upload(facts):
     if given.kill_written is not None:
-        # One sendfile of the whole file can be over before another thread gets a turn; copied in pieces with a pause after
-        # each, it cannot.
+        # One sendfile of the whole file can be over before another thread gets a turn.
         shutil._USE_CP_SENDFILE = False
-        shutil.copyfileobj = copy_slowly
+        shutil.copyfileobj = copy_and_stop
     if to_be_killed:
         threading.Thread(target=kill_when_due, args=(given, facts), daemon=True).start()
 
