@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /** One request to an S3 store, as seen on the way. */
@@ -6,6 +6,7 @@ export interface Seen {
   readonly method: string
   /** Path and query. */
   readonly url: string
+  readonly headers: IncomingHttpHeaders
   /** `part`, `complete`, `create`, or the method of anything else. */
   readonly call: string
   readonly part: number | undefined
@@ -15,8 +16,8 @@ export interface Seen {
   bytes: number
 }
 
-/** What may be done to a request: nothing, one bit of its body flipped, its answer kept back, the connection cut, or a refusal in the store's place: 403, 500, or 503 with Retry-After. */
-type Meddling = 'pass' | 'flip' | 'lose-answer' | 'cut' | 'deny' | 'broken' | 'busy'
+/** What may be done to a request: nothing, one bit of its body flipped, its answer kept back, the connection cut, or a refusal in the store's place: 403, 413, 500, or 503 with Retry-After. */
+type Meddling = 'pass' | 'too-large' | 'flip' | 'lose-answer' | 'cut' | 'deny' | 'broken' | 'busy'
 
 interface Refusal {
   readonly status: number
@@ -24,6 +25,7 @@ interface Refusal {
   readonly headers?: Readonly<Record<string, string>>
 }
 const refusals: Readonly<Partial<Record<Meddling, Refusal>>> = {
+  'too-large': { status: 413, code: 'EntityTooLarge' },
   deny: { status: 403, code: 'AccessDenied' },
   broken: { status: 500, code: 'InternalError' },
   busy: { status: 503, code: 'SlowDown', headers: { 'retry-after': '1' } },
@@ -71,6 +73,7 @@ export const watchingProxy = async (endpoint: string): Promise<WatchingProxy> =>
     const note: Seen = {
       method: incoming.method ?? '',
       url: incoming.url ?? '',
+      headers: incoming.headers,
       ...callOf(incoming),
       status: undefined,
       bytes: 0,

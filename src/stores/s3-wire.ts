@@ -112,9 +112,13 @@ export const openWire = ({ agents, idleMs, place, credentials, skew, seen }: Ope
         for (const event of ['connect', 'close']) socket.once(event, () => clearTimeout(timer))
       })
       request.setTimeout(idleMs, () => timedOut('no bytes flowed'))
-      request.on('response', resolve)
+      let answered = false
+      request.on('response', (answer) => {
+        answered = true
+        resolve(answer)
+      })
       request.on('error', (error) => {
-        const stale = request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET'
+        const stale = !answered && request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET'
         // The store had closed an idle connection. A part may be sent twice, and an object is looked for by whoever put it.
         if (stale && signal?.aborted !== true) send(at, path, headers, body, signal).then(resolve, reject)
         else reject(error)

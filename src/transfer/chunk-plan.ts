@@ -21,6 +21,8 @@ export interface Budget {
   readonly memoryBytes: number
   /** Parts in flight, at most. */
   readonly concurrency: number
+  /** Bytes; longer parts are known not to get through. What a store's limits ask for goes before. */
+  readonly mostPart?: number
 }
 
 const up = (n: number, to: number): number => Math.ceil(n / to) * to
@@ -65,7 +67,7 @@ export const planWith = (size: number, partSize: number, limits: UploadLimits, b
 export const planChunks = (size: number, limits: UploadLimits, budget: Budget): ChunkPlan => {
   if (limits.alignment !== undefined) return planWith(size, limits.alignment, limits, budget)
   const share = down(budget.memoryBytes / Math.max(1, budget.concurrency), MiB)
-  const wanted = Math.max(Math.min(comfortablePart, share), limits.minPart, 1)
+  const wanted = Math.max(Math.min(comfortablePart, share, budget.mostPart ?? share), limits.minPart, 1)
   const needed = size / limits.maxParts
   // Whole MiB keep parts on page borders, but never beyond what the store takes.
   const partSize = needed <= wanted ? Math.min(wanted, limits.maxPart) : Math.min(up(needed, MiB), limits.maxPart)

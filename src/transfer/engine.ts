@@ -1,11 +1,11 @@
-import { Trouble } from '../errors.ts'
+import { ifTrouble, Trouble } from '../errors.ts'
 import { changedSincePlan, sameObject } from '../stores/replaced.ts'
 import type { SignedFor, Store, StoredFile } from '../stores/store.ts'
 import { bytes, duration } from '../words.ts'
 import { type Budget, planChunks } from './chunk-plan.ts'
 import { combineAll } from './crc32.ts'
 import { compositeEtag } from './digest.ts'
-import { begin, type Found, heldBytes, takeUp } from './find-upload.ts'
+import { begin, type Found, heldBytes, type Search, takeUp } from './find-upload.ts'
 import { completeUpload, otherThanSent, verify } from './finish.ts'
 import { type FileIdentity, openSource, type Source, sameIdentity } from './identity.ts'
 import { hasJournal, type Journal, type JournalContent, journalKey, openJournal, prepareJournalDir } from './journal.ts'
@@ -13,7 +13,7 @@ import { takeLock } from './process-lock.ts'
 import { openMeter, type Progress } from './progress.ts'
 import { compareWithLocal, type Expected, type Verdict } from './proof.ts'
 import { readBack, type Verification } from './read-back.ts'
-import { type Patience, patience as usualPatience } from './retry.ts'
+import { isPassing, type Patience, patience as usualPatience } from './retry.ts'
 import { sendOne } from './send-one.ts'
 import { sendParts } from './send-parts.ts'
 import { sendWhole } from './send-whole.ts'
@@ -158,7 +158,11 @@ const readingBack = async ({ transfer, source }: Job, why: string): Promise<Excl
   throw otherThanSent(path, verdict.why)
 }
 
-const sendInParts = async (job: Journaled, found: Found): Promise<Transferred> => {
+const sendInParts = async (
+  job: Journaled,
+  found: Found,
+  onPart: (size: number) => void = () => undefined,
+): Promise<Transferred> => {
   const { transfer, source, journal, sender, patience } = job
   const { store, path, signal } = transfer
   const { upload, plan, held, from } = found
@@ -171,6 +175,7 @@ const sendInParts = async (job: Journaled, found: Found): Promise<Transferred> =
       ...{ source, upload, plan, held, journal, sender, patience, signal },
       onPart: (part) => {
         meter.sent(part.size)
+        onPart(part.size)
         if (upload.signed !== undefined) refuseIfTooSlow(path, upload.signed, meter.now())
       },
     })
@@ -193,6 +198,30 @@ const sendInParts = async (job: Journaled, found: Found): Promise<Transferred> =
     if (!canBeResumed(store)) await upload.abort().catch(() => undefined)
     const { sent, reused } = meter.now()
     throw canBeResumed(store) ? withWhatIsLeft(error, sent + reused, source.size) : error
+  }
+}
+
+/** Whether smaller parts may get through where these did not: something on the way refuses their size, or cuts each of them before its end. */
+const isForSmaller = (error: unknown): boolean =>
+  error instanceof Trouble && (error.kind === 'too-large' || isPassing(error))
+
+/** Goes on with an upload; once more from the beginning, with the smallest parts that the store takes, where not one whole part has ever got through. */
+const sendOrSmaller = async (job: Journaled, search: Search, found: Found): Promise<Transferred> => {
+  const { store, source, signal } = search
+  const { upload, plan, held, from } = found
+  let through = [...held.values()].some(({ size }) => size === plan.partSize)
+  try {
+    return await sendInParts(job, found, (size) => {
+      through ||= size === plan.partSize
+    })
+  } catch (error) {
+    const budget = { ...search.budget, mostPart: store.limits.minPart }
+    if (through || !isForSmaller(error)) throw error
+    const least = planChunks(source.size, store.limits, budget)
+    if (least.partSize >= plan.partSize) throw error
+    if (from !== 'adopted') await upload.abort(signal).catch(ifTrouble)
+    job.sender.mostPart = least.partSize
+    return sendOrSmaller(job, search, await begin({ ...search, budget }))
   }
 }
 
@@ -224,32 +253,42 @@ const run = async (job: Journaled): Promise<Transferred> => {
       putWhole: store.putWhole,
     })
   }
+  const budget = { memoryBytes, concurrency, mostPart: job.sender.mostPart }
   const search = {
-    ...{ store, path, source, left: journal.left, budget: { memoryBytes, concurrency }, adopt, settleMs, signal },
+    ...{ store, path, source, left: journal.left, budget, adopt, settleMs, signal },
     ...{ sightings: transfer.sightings ?? new Map(), patience },
   }
   const found = await takeUp(search)
-  if (found !== undefined) return sendInParts(job, found)
+  if (found !== undefined) return sendOrSmaller(job, search, found)
   // Whoever began an upload may have completed it while this one waited.
-  return (adopt ? await alreadyThere(job) : undefined) ?? sendInParts(job, await begin(search))
+  return (adopt ? await alreadyThere(job) : undefined) ?? sendOrSmaller(job, search, await begin(search))
 }
 
 /** The way for a file that fits into one part, where the store has one and nothing of an earlier try is to be gone on with. */
-const inOneRequest = async (transfer: Transfer, source: Source): Promise<Store['putOne']> => {
+const inOneRequest = async ({ transfer, source, sender }: Job): Promise<Store['putOne']> => {
   const { store, path, journalDir, adopt, sightings } = transfer
-  if (store.putOne === undefined || planChunks(source.size, store.limits, transfer).parts > 1) return undefined
+  const budget = { ...transfer, mostPart: sender.mostPart }
+  if (store.putOne === undefined || planChunks(source.size, store.limits, budget).parts > 1) return undefined
   if (adopt && [...(sightings?.keys() ?? [])].some((key) => key.startsWith(`${path}\0`))) return undefined
   return (await hasJournal(journalDir, journalKey(store.uri, path))) ? undefined : store.putOne
 }
 
-const runOne = async (job: Job, putOne: NonNullable<Store['putOne']>): Promise<Transferred> => {
+/** Undefined where it does not get through in one request, and may in parts. */
+const runOne = async (job: Job, putOne: NonNullable<Store['putOne']>): Promise<Transferred | undefined> => {
   const { transfer, source, sender, patience } = job
   const { store, path, ifAbsent, replaces, signal } = transfer
   const there = await alreadyThere(job)
   if (there !== undefined) return there
   const meter = openMeter(path, source.size, transfer.onProgress)
   const how = { ifAbsent, ...(replaces === undefined ? {} : { replaces }) }
-  const sent = await sendOne({ source, store, putOne, path, ...how, sender, patience, signal })
+  const sent = await sendOne({ source, store, putOne, path, ...how, sender, patience, signal }).catch(
+    (error: unknown) => {
+      if (!isForSmaller(error) || source.size <= store.limits.minPart) throw error
+      sender.mostPart = store.limits.minPart
+      return undefined
+    },
+  )
+  if (sent === undefined) return undefined
   meter.sent(source.size)
   const { crc32 } = sent
   const verdict = sent.verdict.is === 'unknown' ? await readingBack(job, sent.verdict.why) : sent.verdict
@@ -277,8 +316,9 @@ export const transferFile = async (transfer: Transfer): Promise<Transferred> => 
     }
     const sender = transfer.sender ?? openSender(transfer)
     const common = { transfer, source, sender, patience: transfer.patience ?? usualPatience }
-    const putOne = await inOneRequest(transfer, source)
-    if (putOne !== undefined) return await runOne(common, putOne)
+    const putOne = await inOneRequest(common)
+    const one = putOne && (await runOne(common, putOne))
+    if (one !== undefined) return one
     await prepareJournalDir(journalDir)
     const key = journalKey(store.uri, path)
     const lock = await takeLock(journalDir, key, `cannot send ${path}`)

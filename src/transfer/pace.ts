@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Trouble } from '../errors.ts'
+import { isPassing } from './retry.ts'
 
 /**
  * How many requests go side by side, found out while they go: one more as long as more of them carry more bytes, half as
@@ -10,8 +11,8 @@ export interface Pace {
   enter(signal?: AbortSignal): Promise<void>
   /** A request has ended well, with so many bytes. */
   well(bytes: number): void
-  /** A request has failed. */
-  badly(error: unknown): void
+  /** A request has failed, so many milliseconds after it began. */
+  badly(error: unknown, ms: number): void
   /** Requests that may go side by side now. */
   readonly limit: number
 }
@@ -21,8 +22,13 @@ const worthwhile = 1.05
 /** A server that asks for a longer silence is not worth waiting for within one command; milliseconds. */
 const longestSilence = 120_000
 
-const tooMuch = (error: unknown): boolean =>
-  error instanceof Trouble && (error.status === 429 || error.status === 503 || error.status === 509)
+/** Milliseconds; time limits of hops begin at 30 s (gunicorn), most have 60 s. */
+const longRequest = 20_000
+
+/** The other side says so, or a request that was long under way was cut: with fewer beside it, it is sooner through. */
+const tooMuch = (error: unknown, ms: number): boolean =>
+  error instanceof Trouble &&
+  ([408, 429, 503, 504, 509].includes(error.status ?? 0) || (ms >= longRequest && isPassing(error)))
 
 /** @param start requests side by side at first; @param most never more than these */
 export const openPace = ({ start, most }: { readonly start: number; readonly most: number }): Pace => {
@@ -108,8 +114,8 @@ export const openPace = ({ start, most }: { readonly start: number; readonly mos
       }
       leave()
     },
-    badly(error) {
-      if (tooMuch(error)) {
+    badly(error, ms) {
+      if (tooMuch(error, ms)) {
         limit = Math.max(1, limit >> 1)
         before = undefined
         patience = 4

@@ -6,6 +6,8 @@ import { openPace } from './pace.ts'
 export interface Sender {
   /** Requests side by side, at most. */
   readonly concurrency: number
+  /** Bytes; what is longer was found not to get through. Learned by one file, and of use to the next. */
+  mostPart: number
   /** Lends a buffer of at least `length` bytes for as long as `act` runs. */
   lend<T>(length: number, signal: AbortSignal | undefined, act: (buffer: Uint8Array) => Promise<T>): Promise<T>
   /** One request that sends `length` bytes, in its turn; a failed one is the caller's to repeat. */
@@ -26,6 +28,7 @@ export const openSender = (options: {
   const pace = openPace({ start: Math.min(usualStart, concurrency), most: concurrency })
   return {
     concurrency,
+    mostPart: Number.POSITIVE_INFINITY,
     async lend(length, signal, act) {
       const buffer = await buffers.take(length, signal)
       try {
@@ -36,13 +39,15 @@ export const openSender = (options: {
     },
     async send(length, signal, request) {
       await pace.enter(signal)
+      let began = performance.now()
       try {
         await bandwidth.allow(length, signal)
+        began = performance.now()
         const answer = await request()
         pace.well(length)
         return answer
       } catch (error) {
-        pace.badly(error)
+        pace.badly(error, performance.now() - began)
         throw error
       }
     },

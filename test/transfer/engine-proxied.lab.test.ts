@@ -8,8 +8,8 @@ import { openServer } from '../../src/mlflow/server.ts'
 import { proxiedStore } from '../../src/stores/proxied.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { type Transfer, transferFile } from '../../src/transfer/engine.ts'
-import { s3Sdk, scratch, shared } from '../lab/index.ts'
-import { settingsWith } from '../stores/s3-settings.ts'
+import { s3Sdk, scratch, shared, startMlflow } from '../lab/index.ts'
+import { freshBucket, settingsWith } from '../stores/s3-settings.ts'
 import { type Seen, type WatchingProxy, watchingProxy } from '../watching-proxy.ts'
 
 const MiB = 1024 ** 2
@@ -151,6 +151,41 @@ describe('the engine through a server over S3', () => {
     })
     expect((await stored(store)).equals(content)).toBe(true)
     expect(await openUploads(store)).toBe(0)
+  })
+
+  test('the addresses that it signs get no credentials, neither of the user for the store nor for the server', async () => {
+    const { seaweed } = shared()
+    const storeProxy = await proxyTo(seaweed.endpoint)
+    const sdk = s3Sdk(seaweed)
+    const mlflow = await startMlflow({
+      artifactsDestination: `s3://${await freshBucket(sdk)}/mlflow`,
+      env: { ...seaweed.env, MLFLOW_S3_ENDPOINT_URL: storeProxy.url },
+    })
+    closing.push(async () => {
+      sdk.destroy()
+      await mlflow.stop()
+    })
+    const serverProxy = await proxyTo(mlflow.url)
+    const secrets = {
+      MLFLOW_TRACKING_TOKEN: 'token-of-the-server',
+      AWS_ACCESS_KEY_ID: 'KEYOFTHEUSER',
+      AWS_SECRET_ACCESS_KEY: 'secret-of-the-user',
+      AWS_SESSION_TOKEN: 'session-of-the-user',
+    }
+    const store = await open(serverProxy.url, secrets)
+    const result = await transferFile(transfer(await withSmallFile(store)))
+    expect(result).toMatchObject({ sent: content.length, verified: true })
+    expect((await stored(store)).equals(content)).toBe(true)
+    expect(serverProxy.seen.some(({ headers }) => headers.authorization === 'Bearer token-of-the-server')).toBe(true)
+    const direct = storeProxy.seen.filter(({ url }) => url.includes('X-Amz-Signature='))
+    expect(direct.filter(({ call }) => call === 'part').length).toBeGreaterThanOrEqual(3)
+    expect(direct.some(({ method }) => method === 'GET')).toBe(true)
+    for (const { headers, url } of direct) {
+      expect(headers).not.toHaveProperty('authorization')
+      expect(headers).not.toHaveProperty('cookie')
+      const said = JSON.stringify([headers, url])
+      for (const secret of Object.values(secrets)) expect(said).not.toContain(secret)
+    }
   })
 
   test('an upload that failed is aborted, since nobody could take it up again', async () => {
