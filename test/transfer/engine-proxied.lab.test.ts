@@ -24,9 +24,10 @@ beforeAll(async () => {
 })
 afterEach(async () => {
   for (const close of closing.splice(0)) await close()
+  // The lab's servers are installed below the real HOME.
+  vi.unstubAllEnvs()
 })
 afterAll(async () => {
-  vi.unstubAllEnvs()
   for (const proxy of proxies) await proxy.stop()
 })
 
