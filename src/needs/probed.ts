@@ -1,12 +1,11 @@
-/** Needs that are measured by touching the network. */
+/**
+ * Needs that are measured by touching the network. Each probe is loaded when it is asked for: most commands ask for few of
+ * them, and undici alone takes some 15 MiB.
+ */
 import { ifTrouble, NotApplicable } from '../errors.ts'
 import { storeTls } from '../mlflow/trust.ts'
-import { bodyLimit as probeBodyLimit } from '../probes/body-limit.ts'
 import { PhaseError } from '../probes/failures.ts'
-import { multipartCanary as runMultipartCanary } from '../probes/multipart-canary.ts'
-import { paced as probePaced } from '../probes/paced.ts'
 import { proxyPlan } from '../probes/proxies.ts'
-import { reach } from '../probes/reach.ts'
 import type { Paced, Reach } from '../probes/types.ts'
 import { keeper } from './canaries.ts'
 import {
@@ -36,6 +35,7 @@ export const trackingReachOpener = opener(trackingReach, async ({ context, open,
   if (trackingKind !== 'server') throw new NotApplicable('there is no tracking server to reach')
   // /health answers whatever the Host header says; only an API path shows a refusal of the name.
   const path = '/api/2.0/mlflow/experiments/get?experiment_id=0'
+  const { reach } = await import('../probes/reach.ts')
   const value = await reach(trackingUri, {
     path,
     timeoutMs: phaseMs,
@@ -53,6 +53,7 @@ export const storeReachOpener = opener(storeReach, async ({ context, open, signa
   if (!/^https?:/.test(firstHop)) throw new NotApplicable(`the store (${scheme}) is not reached over the network`)
   const tls = storeTls(await open(settings), context.host.env)
   const asBy = scheme === 's3' ? 'botocore' : 'requests'
+  const { reach } = await import('../probes/reach.ts')
   const value = await reach(firstHop, { timeoutMs: phaseMs, signal, tls, env: context.host.env, role: 'store', asBy })
   return { value, facts: facts(value) }
 })
@@ -96,7 +97,8 @@ export const bodyLimitOpener = opener(bodyLimit, async ({ context, open, signal 
   const { proxied, location } = await open(route)
   if (!proxied) throw new NotApplicable('the artifacts do not pass the tracking server')
   const spoken = await open(server)
-  const value = await probeBodyLimit(spoken.uri, {
+  const probe = await import('../probes/body-limit.ts')
+  const value = await probe.bodyLimit(spoken.uri, {
     path: `/api/2.0/mlflow-artifacts/artifacts/${belowRoot(location)}`,
     headers: spoken.headers,
     timeoutMs: phaseMs,
@@ -124,19 +126,22 @@ export const pacedOpener = opener(paced, async ({ context, open, signal, progres
   const spoken = await open(server)
   const declared = await open(bodyLimit).catch(ifTrouble)
   const most = declared?.refused === undefined ? pacedBytes : declared.accepted
-  const value = await probePaced(spoken.uri, {
-    // The first lies where uploads go, and MLflow has no use for a POST there. Flask answers it at once, though; it reads
-    // the whole body of the second, which wants JSON and gets none.
-    paths: ['artifacts', 'mpu/create'].map((call) => `/api/2.0/mlflow-artifacts/${call}/${belowRoot(location)}`),
-    bytes: Math.min(pacedBytes, most),
-    watchMs: context.pacedMs,
-    headers: spoken.headers,
-    timeoutMs: phaseMs,
-    signal,
-    progress,
-    tls: spoken.settings.tls,
-    env: context.host.env,
-  }).catch(notReached)
+  const probe = await import('../probes/paced.ts')
+  const value = await probe
+    .paced(spoken.uri, {
+      // The first lies where uploads go, and MLflow has no use for a POST there. Flask answers it at once, though; it reads
+      // the whole body of the second, which wants JSON and gets none.
+      paths: ['artifacts', 'mpu/create'].map((call) => `/api/2.0/mlflow-artifacts/${call}/${belowRoot(location)}`),
+      bytes: Math.min(pacedBytes, most),
+      watchMs: context.pacedMs,
+      headers: spoken.headers,
+      timeoutMs: phaseMs,
+      signal,
+      progress,
+      tls: spoken.settings.tls,
+      env: context.host.env,
+    })
+    .catch(notReached)
   return {
     value,
     facts: {
@@ -157,7 +162,8 @@ export const multipartCanaryOpener = opener(multipartCanary, async (opening: Ope
   const { open, signal } = opening
   await open(target)
   const { upload } = keeper(opening)
-  return { value: await runMultipartCanary(await open(store), { signal, begin: upload }), facts: {} }
+  const probe = await import('../probes/multipart-canary.ts')
+  return { value: await probe.multipartCanary(await open(store), { signal, begin: upload }), facts: {} }
 })
 
 export const signedAddressesOpener = opener(signedAddresses, async (opening: Opening<Needed>) => {

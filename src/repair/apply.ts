@@ -234,5 +234,6 @@ export const apply = async (plan: readonly Planned[], applying: Applying): Promi
     }
     await each(group, run, route === undefined ? 1 : filesAtOnce[route])
   }
+  sender.rest()
   return steps
 }

@@ -7,6 +7,8 @@ export interface Buffers {
   /** A buffer of at least `length` bytes, once there is room for it; no longer than allowed altogether. Give it back with `free`. */
   take(length: number, signal?: AbortSignal): Promise<Uint8Array>
   free(buffer: Uint8Array): void
+  /** Gives the memory of all that are not lent back to the system, at once. */
+  release(): void
 }
 
 interface Waiting {
@@ -25,6 +27,13 @@ const roomFor = (length: number): number => {
   return size >= length ? size : Math.ceil(length / (4 * KiB)) * 4 * KiB
 }
 
+/** Frees its memory at once, where collection would come late, if at all: what a moved buffer leaves behind is gone. Bytes. */
+const freed = (buffer: Uint8Array | undefined): number => {
+  const size = buffer?.length ?? 0
+  if (buffer?.buffer instanceof ArrayBuffer) buffer.buffer.transfer(0)
+  return size
+}
+
 /** @param mostBytes what all buffers together may take; a single one that is asked for may take all of it, never more than `length` */
 export const openBuffers = (mostBytes: number): Buffers => {
   let held = 0
@@ -36,7 +45,7 @@ export const openBuffers = (mostBytes: number): Buffers => {
     if (at !== -1) return idle.splice(at, 1)[0]
     const size = Math.min(roomFor(length), Math.max(mostBytes, length))
     // What is too small or too large for this one makes room.
-    while (held + size > mostBytes && idle.length > 0) held -= idle.pop()?.length ?? 0
+    while (held + size > mostBytes && idle.length > 0) held -= freed(idle.pop())
     if (held > 0 && held + size > mostBytes) return undefined
     held += size
     // Outside of the pool that Node shares among small buffers, and not filled with zeros first.
@@ -78,6 +87,9 @@ export const openBuffers = (mostBytes: number): Buffers => {
     free(buffer) {
       idle.push(buffer)
       serve()
+    },
+    release() {
+      for (const buffer of idle.splice(0)) held -= freed(buffer)
     },
   }
 }
