@@ -2,6 +2,7 @@
 import { loneIndex } from './folders/lone-index.ts'
 import { mlpackage } from './folders/mlpackage.ts'
 import { orbax } from './folders/orbax.ts'
+import { parentOf } from './folders/parent-of.ts'
 import { savedModelFolder } from './folders/saved-model.ts'
 import { shards } from './folders/shards.ts'
 import { sparkParts } from './folders/spark-parts.ts'
@@ -52,14 +53,12 @@ const treeOf = (files: ReadonlyMap<string, Sized>): Tree => {
     const folder: Growing = { files: new Map(), below: new Set() }
     folders.set(path, folder)
     // New folders are told to what they lie in, once each.
-    for (let child = path; child !== ''; ) {
-      const parent = child.slice(0, child.lastIndexOf('/', child.length - 2) + 1)
+    for (let child = path, parent = parentOf(child); parent !== undefined; child = parent, parent = parentOf(child)) {
       const present = folders.get(parent)
       const holder = present ?? { files: new Map(), below: new Set() }
       holder.below.add(child.slice(parent.length, -1))
       if (present !== undefined) break
       folders.set(parent, holder)
-      child = parent
     }
     return folder
   }

@@ -195,6 +195,13 @@ test('a CoreML package has its manifest and its content', () => {
   expect(found('a/Manifest.json', 'b/Data/x')).toEqual([])
 })
 
+test('keys that begin with slashes, which an object store may hold, are gone through', () => {
+  for (const start of ['/metadata/', '//metadata/', 'a//metadata/']) {
+    expect(found(`${start}part-00000`, `${start}part-00001`)).toEqual([`warning ${start}_SUCCESS`])
+    expect(found(`${start}part-00000`, `${start}part-00001`, '_SUCCESS')).toEqual([])
+  }
+})
+
 test('a folder of 100,000 files and hostile names are gone through', () => {
   const names = Array.from({ length: 100_000 }, (_, index) => `f/part-${String(index).padStart(5, '0')}-of-99999`)
   expect(folderFindings(listing(...names))).toEqual([])

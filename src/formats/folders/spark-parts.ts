@@ -1,5 +1,6 @@
 import { count } from '../../words.ts'
 import type { Folder, FolderFinding, FolderRule, Sized, Tree } from '../folders.ts'
+import { parentOf } from './parent-of.ts'
 
 /** Hadoop's local file system keeps a checksum of 4 bytes for each 512, after a header of 8 (`ChecksumFileSystem`). */
 const blockBytes = 512
@@ -71,11 +72,11 @@ function* judgeSidecars(path: string, folder: Folder): Generator<FolderFinding> 
 
 /** The mark, or the log that Delta keeps in its place; of a partitioned table they lie in a folder above. */
 const hasMark = (path: string, tree: Tree): boolean => {
-  for (let at = path; ; at = at.slice(0, at.lastIndexOf('/', at.length - 2) + 1)) {
+  for (let at: string | undefined = path; at !== undefined; at = parentOf(at)) {
     const folder = tree.folders.get(at)
     if (folder?.files.has('_SUCCESS') || folder?.below.has('_delta_log')) return true
-    if (at === '') return false
   }
+  return false
 }
 
 /** The parts of what Spark writes: each with its checksums, where a local file system was between, and all with a mark of success. */
