@@ -111,6 +111,8 @@ const handle = async (request: IncomingMessage, answer: ServerResponse): Promise
 }
 
 const server = createServer((request, answer) => {
+  // It lists uploads by any prefix, as the server of this name does.
+  answer.setHeader('server', 'VERSITYGW')
   handle(request, answer).catch(() => request.socket.destroy())
 })
 server.listen(0, '127.0.0.1', () => {

@@ -63,7 +63,7 @@ from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 S3ArtifactRepository(sys.argv[2]).log_artifacts(sys.argv[1])`
   const run: Record<string, (place: Place, work: Work, to: string) => Program> = {
     'mlflow-doctor': doctor(),
-    'mlflow-doctor --memory 16MiB': doctor('--memory', '20MiB'),
+    'mlflow-doctor --memory 16MiB': doctor('--memory', '16MiB'),
     s5cmd: (place, { dir }, to) => ({
       command: [s5, '--endpoint-url', place.endpoint, 'cp', `${dir}/`, `s3://${to}/`],
       ...{ env: common(place), good: [0] },

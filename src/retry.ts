@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { Trouble } from '../errors.ts'
+import { Trouble } from './errors.ts'
 
 export interface Patience {
   /** Tries in all, the first one included. */

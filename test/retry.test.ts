@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { Trouble, type TroubleKind } from '../../src/errors.ts'
-import { withRetry } from '../../src/transfer/retry.ts'
+import { Trouble, type TroubleKind } from '../src/errors.ts'
+import { withRetry } from '../src/retry.ts'
 
 const trouble = (kind: TroubleKind, retryAfterMs?: number): Trouble =>
   new Trouble({ kind, what: 'w', why: 'y', todo: 't', ...(retryAfterMs === undefined ? {} : { retryAfterMs }) })

@@ -5,7 +5,7 @@ import type { StoredFile } from '../stores/store.ts'
 import { openSource, type Source } from '../transfer/identity.ts'
 import { compareByReading, compareWithLocal, type Verdict } from '../transfer/proof.ts'
 import { readBack } from '../transfer/read-back.ts'
-import { sight } from '../transfer/settle.ts'
+import { type FindUploads, sight } from '../transfer/settle.ts'
 import { bytes, exactBytes } from '../words.ts'
 import { planRestore } from './plan-restore.ts'
 import { proveSource } from './prove-source.ts'
@@ -81,6 +81,7 @@ export const planUpload = async (
   path: string,
   sizes: ReadonlySet<number>,
   options: RepairOptions,
+  find?: FindUploads,
 ): Promise<Planned> => {
   const { store, target, source: tree, listed, manifest } = place
   const { signal, sightings } = options
@@ -123,7 +124,7 @@ export const planUpload = async (
       if (replaces === undefined) {
         // What is smaller than a part is sent in one request by every client.
         const mayBeBegun = store.kind === 'folder' || source.size >= store.limits.minPart
-        const candidates = mayBeBegun ? await sight(store, path, sightings, signal) : []
+        const candidates = mayBeBegun ? await sight(store, path, sightings, signal, find) : []
         const held = Math.max(0, ...candidates.map(({ parts }) => parts.reduce((sum, part) => sum + part.size, 0)))
         const because = `an unfinished upload holds ${bytes(held)}; what of it matches is not sent again`
         return { ...there, step: held === 0 ? from : { ...from, because } }
@@ -131,7 +132,7 @@ export const planUpload = async (
       const verdict = await compare(place, path, source, options)
       const decision = mayReplace(replaces, source, verdict, consent, path)
       if (decision.state === 'verified') return { ...there, step: { ...from, reused: source.size, ...decision } }
-      if (decision.state === 'planned') await sight(store, path, sightings, signal)
+      if (decision.state === 'planned') await sight(store, path, sightings, signal, find)
       return { ...there, replaces, step: { ...from, effect: 'overwrites', ...decision } }
     } finally {
       await source.close()

@@ -3,6 +3,7 @@ import { each } from '../needs/each.ts'
 import type { Step } from '../report.ts'
 import { sharedFolder } from '../stores/abort-rule.ts'
 import { manifestPath } from '../transfer/manifest.ts'
+import { uploadFinder } from '../transfer/settle.ts'
 import { planRule } from './lifecycle-rule.ts'
 import { planAbort } from './plan-abort.ts'
 import { planUpload } from './plan-upload.ts'
@@ -91,9 +92,11 @@ export const plan = async (
   for (const place of places) {
     const wanted = mergeWants(wants, place.target.name)
     const uploads: Planned[] = []
+    // For few files, a listing of the whole root may cost more than it saves.
+    const find = wanted.files.size > 3 ? uploadFinder(place.store, options.signal) : undefined
     await each(withOverwritten(wanted.files, place, options), async ([path, sizes]) => {
       options.signal?.throwIfAborted()
-      uploads.push(await planUpload(place, path, sizes, options))
+      uploads.push(await planUpload(place, path, sizes, options, find))
     })
     planned.push(...inOrder(uploads), ...planManifest(place, uploads, options))
     for (const upload of wanted.uploads) {

@@ -1,13 +1,13 @@
 import type { Target, Tracking } from '../mlflow/types.ts'
 import type { LocalTree } from '../needs/declarations.ts'
 import type { Step } from '../report.ts'
+import type { Patience } from '../retry.ts'
 import type { Earlier, Store, StoredFile } from '../stores/store.ts'
 import type { Bandwidth } from '../transfer/bandwidth.ts'
 import type { FileIdentity } from '../transfer/identity.ts'
 import type { Manifest, ManifestKind } from '../transfer/manifest.ts'
 import type { Progress } from '../transfer/progress.ts'
 import type { Verification } from '../transfer/read-back.ts'
-import type { Patience } from '../transfer/retry.ts'
 import type { Sightings } from '../transfer/settle.ts'
 
 /** One target with the means to repair it. */

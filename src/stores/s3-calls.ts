@@ -1,7 +1,10 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { S3Client, UploadPartCommand } from '@aws-sdk/client-s3'
 import type { Settings } from '../mlflow/types.ts'
-import type { S3Connection } from './s3-client.ts'
+import { withRetry } from '../retry.ts'
+import { patientTries, type S3Connection } from './s3-client.ts'
 import { s3Trouble } from './s3-trouble.ts'
+import type { Asked } from './s3-wire.ts'
 
 interface Calling {
   /** "cannot list s3://bucket/prefix". */
@@ -25,18 +28,10 @@ export interface S3Calls {
   uriOf(key: string): string
   run<T>(calling: Calling, act: (client: S3Client, options: { abortSignal?: AbortSignal }) => Promise<T>): Promise<T>
   /**
-   * PUT of an object or a part by the short way, with these headers beside those that the bucket needs; answers as the SDK does. Undefined where
-   * only the SDK knows how to make the request, as with keys of the customer's or arguments for each upload.
+   * A request for an object by the short way, with these headers beside those that the bucket needs; the headers of the
+   * answer. Undefined where only the SDK knows how to make the request, as with keys of the customer's or arguments for each upload.
    */
-  readonly put:
-    | ((
-        calling: Calling,
-        key: string,
-        query: Readonly<Record<string, string>>,
-        headers: Readonly<Record<string, string>>,
-        body: Uint8Array,
-      ) => Promise<{ readonly ETag: string | undefined; readonly ChecksumCRC32: string }>)
-    | undefined
+  readonly short: ((calling: Calling, asked: Asked) => Promise<IncomingHttpHeaders>) | undefined
   /** Now by the store's clock, in milliseconds since the epoch, as of its last answer; this machine's before the first. */
   now(): number
 }
@@ -65,17 +60,20 @@ export const s3Calls = (
     extraArgs,
     pageSize,
     uriOf: (key) => `s3://${bucket}/${key}`,
-    get put(): S3Calls['put'] {
+    get short(): S3Calls['short'] {
       if (Object.keys(extraArgs).length > 0 || !connection.wire.ready(bucket)) return undefined
-      return async (calling, key, query, headers, body) => {
-        const all = { ...headers, ...(owner === undefined ? {} : { 'x-amz-expected-bucket-owner': owner }) }
-        try {
-          const answer = await connection.wire.put(key, query, all, body, calling.signal)
-          return { ETag: answer.etag, ChecksumCRC32: String(answer['x-amz-checksum-crc32'] ?? '') }
-        } catch (error) {
-          if (calling.signal?.aborted === true) throw calling.signal.reason
-          throw troubleOf(calling, error)
+      return async (calling, asked) => {
+        const headers = { ...asked.headers, ...(owner === undefined ? {} : { 'x-amz-expected-bucket-owner': owner }) }
+        const patience = { tries: calling.once === true ? 1 : patientTries, pauseMs: 200 }
+        const send = async () => {
+          try {
+            return await connection.wire.send({ ...asked, headers }, calling.signal)
+          } catch (error) {
+            if (calling.signal?.aborted === true) throw calling.signal.reason
+            throw troubleOf(calling, error)
+          }
         }
+        return withRetry(send, patience, calling.signal)
       }
     },
     now: () => Date.now() + (connection.clockOffset() ?? 0),

@@ -57,6 +57,9 @@ const regionFor = async (settings: Settings, env: Environment): Promise<string> 
   env.AWS_DEFAULT_REGION ??
   (await new S3Client({}).config.region().catch(() => 'us-east-1'))
 
+/** Tries in all of a call whose repetition nobody else decides. */
+export const patientTries = 3
+
 /** Throws `Trouble` (`unauthenticated`) when no credentials are found. Sends nothing to the endpoint. */
 export const connectS3 = async (
   settings: Settings,
@@ -106,7 +109,7 @@ export const connectS3 = async (
     )
     return client
   }
-  const patient = make(3)
+  const patient = make(patientTries)
   const shown = endpoint === undefined ? 'AWS' : originOf(endpoint)
   const what = `cannot open the store at ${shown}`
   const doing = { what, action: '', endpoint: shown, clockOffset: undefined }

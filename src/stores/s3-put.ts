@@ -3,7 +3,15 @@ import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { requireCrc32 } from './part-check.ts'
 import { type S3Calls, unsignedPayload } from './s3-calls.ts'
 import { crc32ToBase64, unquoted } from './s3-lists.ts'
-import { type Condition, conditionOf, firstTaken, type Learned, type PartProof, proofHeaders } from './s3-upload.ts'
+import {
+  type Condition,
+  conditionOf,
+  firstTaken,
+  type Learned,
+  type PartProof,
+  proofHeaders,
+  taken,
+} from './s3-upload.ts'
 import type { ObjectProof, Store } from './store.ts'
 
 /** Puts a whole object in one request, proved by CRC32, or by MD5 where the store knows no CRC32. See `Store.putOne`. */
@@ -23,14 +31,16 @@ export const putS3Object = async (
 
   const put = async (proof: PartProof, each: Condition) => {
     const calling = { what, action: 's3:PutObject', signal, once: true }
-    const short = calls.put
+    const { short } = calls
     if (short !== undefined) {
       const { IfNoneMatch, IfMatch } = each
       const asked = {
         ...(IfNoneMatch === undefined ? {} : { 'if-none-match': IfNoneMatch }),
         ...(IfMatch === undefined ? {} : { 'if-match': IfMatch }),
       }
-      return short(calling, key, {}, { ...proofHeaders(proof), ...asked }, bytes)
+      return taken(
+        await short(calling, { method: 'PUT', key, headers: { ...proofHeaders(proof), ...asked }, body: bytes }),
+      )
     }
     const command = new PutObjectCommand({ ...calls.extraArgs, ...calls.object(key), ...proof, ...each, Body: bytes })
     unsignedPayload(command)

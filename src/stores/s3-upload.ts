@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -110,6 +111,12 @@ export const resumeS3Upload = async (
   }
 }
 
+/** What the answer to a PUT by the short way confirms, as the SDK has it. */
+export const taken = (headers: IncomingHttpHeaders): { ETag: string | undefined; ChecksumCRC32: string } => ({
+  ETag: headers.etag,
+  ChecksumCRC32: String(headers['x-amz-checksum-crc32'] ?? ''),
+})
+
 /** Needs no more than the id: which checksum an upload was begun with does not matter. */
 export const abortS3Upload = async (calls: S3Calls, key: string, id: string, signal?: AbortSignal): Promise<void> => {
   const calling = { what: `cannot abort the upload of ${calls.uriOf(key)}`, action: 's3:AbortMultipartUpload', signal }
@@ -135,9 +142,10 @@ const s3Upload = (
 
   const sendPart = async (number: number, bytes: Uint8Array, proof: PartProof, signal: AbortSignal | undefined) => {
     const calling = { what: `cannot send part ${number} of ${uri}`, action: 's3:PutObject', signal, once: true }
-    const short = calls.put
+    const { short } = calls
     if (short !== undefined) {
-      return short(calling, key, { partNumber: String(number), uploadId: id }, proofHeaders(proof), bytes)
+      const query = { partNumber: String(number), uploadId: id }
+      return taken(await short(calling, { method: 'PUT', key, query, headers: proofHeaders(proof), body: bytes }))
     }
     const command = new UploadPartCommand({ ...upload, ...proof, PartNumber: number, Body: bytes })
     // The checksum travels in a signed header, so a SHA-256 over the payload as well would be work for nothing.

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -54,8 +55,23 @@ export const parseS3Uri = (uri: string): S3Root => {
   })
 }
 
+type Head = Pick<HeadObjectCommandOutput, 'ContentLength' | 'LastModified' | 'ETag' | 'ChecksumCRC32' | 'ChecksumType'>
+
+/** As the SDK reads them. */
+const headIn = (headers: IncomingHttpHeaders): Head => {
+  const text = (name: string): string | undefined => headers[name]?.toString()
+  const modified = new Date(text('last-modified') ?? '')
+  return {
+    ContentLength: Number(text('content-length') ?? 0),
+    LastModified: Number.isNaN(modified.getTime()) ? undefined : modified,
+    ETag: text('etag'),
+    ChecksumCRC32: text('x-amz-checksum-crc32'),
+    ChecksumType: text('x-amz-checksum-type') as Head['ChecksumType'],
+  }
+}
+
 /** CRC32 of the whole object; a checksum of checksums (COMPOSITE, `…-N`) proves nothing that can be compared. */
-const wholeCrc32 = (head: HeadObjectCommandOutput): number | undefined => {
+const wholeCrc32 = (head: Head): number | undefined => {
   const composite =
     head.ChecksumType === 'COMPOSITE' || (head.ChecksumType === undefined && /-\d+"?$/.test(head.ETag ?? ''))
   return composite ? undefined : crc32FromBase64(head.ChecksumCRC32)
@@ -75,11 +91,15 @@ export const s3Store = (
   const relative = (key: string): string => (root.prefix === '' ? key : key.slice(root.prefix.length + 1))
   const learned: Learned = { crc32: true, conditional: true }
 
-  const head = async (path: string, signal?: AbortSignal): Promise<HeadObjectCommandOutput | undefined> => {
+  const head = async (path: string, signal?: AbortSignal): Promise<Head | undefined> => {
     const key = keyOf(path)
-    const command = new HeadObjectCommand({ ...calls.object(key), ChecksumMode: 'ENABLED' })
     const calling = { what: `cannot look at ${calls.uriOf(key)}`, action: 's3:GetObject', signal }
     try {
+      const { short } = calls
+      if (short !== undefined) {
+        return headIn(await short(calling, { method: 'HEAD', key, headers: { 'x-amz-checksum-mode': 'ENABLED' } }))
+      }
+      const command = new HeadObjectCommand({ ...calls.object(key), ChecksumMode: 'ENABLED' })
       return await calls.run(calling, (client, how) => client.send(command, how))
     } catch (error) {
       if (error instanceof Trouble && error.kind === 'not-found' && s3Code(error.cause) !== 'NoSuchBucket')

@@ -1,4 +1,5 @@
 import { ifTrouble, Trouble } from '../errors.ts'
+import { isPassing, type Patience, patience as usualPatience } from '../retry.ts'
 import { changedSincePlan, sameObject } from '../stores/replaced.ts'
 import type { SignedFor, Store, StoredFile } from '../stores/store.ts'
 import { bytes, duration } from '../words.ts'
@@ -13,7 +14,6 @@ import { takeLock } from './process-lock.ts'
 import { openMeter, type Progress } from './progress.ts'
 import { compareWithLocal, type Expected, type Verdict } from './proof.ts'
 import { readBack, type Verification } from './read-back.ts'
-import { isPassing, type Patience, patience as usualPatience } from './retry.ts'
 import { sendOne } from './send-one.ts'
 import { sendParts } from './send-parts.ts'
 import { sendWhole } from './send-whole.ts'
@@ -264,11 +264,15 @@ const run = async (job: Journaled): Promise<Transferred> => {
   return (adopt ? await alreadyThere(job) : undefined) ?? sendOrSmaller(job, search, await begin(search))
 }
 
-/** The way for a file that fits into one part, where the store has one and nothing of an earlier try is to be gone on with. */
+/** Bytes. Up to here, what is saved by one request in place of four is worth more than what must be sent again after a cut. */
+const mostInOne = 16 * 1024 ** 2
+
+/** The way for a file that fits into one request, where the store has one and nothing of an earlier try is to be gone on with. */
 const inOneRequest = async ({ transfer, source, sender }: Job): Promise<Store['putOne']> => {
   const { store, path, journalDir, adopt, sightings } = transfer
-  const budget = { ...transfer, mostPart: sender.mostPart }
-  if (store.putOne === undefined || planChunks(source.size, store.limits, budget).parts > 1) return undefined
+  const { partSize } = planChunks(source.size, store.limits, transfer)
+  const most = Math.max(partSize, Math.min(mostInOne, transfer.memoryBytes / 2))
+  if (store.putOne === undefined || source.size > Math.min(most, sender.mostPart)) return undefined
   if (adopt && [...(sightings?.keys() ?? [])].some((key) => key.startsWith(`${path}\0`))) return undefined
   return (await hasJournal(journalDir, journalKey(store.uri, path))) ? undefined : store.putOne
 }

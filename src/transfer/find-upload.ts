@@ -1,11 +1,11 @@
 import { Trouble } from '../errors.ts'
+import { type Patience, withRetry } from '../retry.ts'
 import type { OpenUpload, Part, Store } from '../stores/store.ts'
 import { type Budget, type ChunkPlan, inferPartSize, partAt, planChunks, planWith } from './chunk-plan.ts'
 import { digestRange, md5In, scratch } from './digest.ts'
 import type { Source } from './identity.ts'
 import { sameIdentity } from './identity.ts'
 import type { JournalContent, JournalPart } from './journal.ts'
-import { type Patience, withRetry } from './retry.ts'
 import { type Candidate, type Sightings, settled } from './settle.ts'
 
 /** A part that was compared with the local file, or sent from it: its sum is known. */

@@ -1,8 +1,8 @@
 import { Trouble } from '../errors.ts'
+import { isPassing, type Patience, pauseBefore, withRetry } from '../retry.ts'
 import { changedSincePlan, sameObject } from '../stores/replaced.ts'
 import type { OpenUpload, Part, Store, StoredFile } from '../stores/store.ts'
 import { type Expected, judge, type Verdict } from './proof.ts'
-import { isPassing, type Patience, pauseBefore, withRetry } from './retry.ts'
 
 interface Finishing {
   readonly store: Store

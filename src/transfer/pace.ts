@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Trouble } from '../errors.ts'
-import { isPassing } from './retry.ts'
+import { isPassing } from '../retry.ts'
 
 /**
  * How many requests go side by side, found out while they go: one more as long as more of them carry more bytes, half as

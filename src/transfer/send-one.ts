@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { Trouble } from '../errors.ts'
+import { isPassing, type Patience, pauseBefore } from '../retry.ts'
 import type { ObjectProof, Store, StoredFile } from '../stores/store.ts'
 import { md5In } from './digest.ts'
 import { refuseIfChanged, verify } from './finish.ts'
 import type { Source } from './identity.ts'
 import { judge, type Verdict } from './proof.ts'
-import { isPassing, type Patience, pauseBefore } from './retry.ts'
 import type { Sender } from './sender.ts'
 
 interface One {

@@ -1,10 +1,10 @@
 import { crc32 } from 'node:zlib'
+import { type Patience, withRetry } from '../retry.ts'
 import type { OpenUpload } from '../stores/store.ts'
 import { type ChunkPlan, partAt } from './chunk-plan.ts'
 import type { ProvedPart } from './find-upload.ts'
 import type { Source } from './identity.ts'
 import type { Journal } from './journal.ts'
-import { type Patience, withRetry } from './retry.ts'
 import type { Sender } from './sender.ts'
 
 export interface Sending {

@@ -1,3 +1,4 @@
+import { type Patience, withRetry } from '../retry.ts'
 import type { Store, WholeSource } from '../stores/store.ts'
 import { digestRange, scratch } from './digest.ts'
 import type { Transfer, Transferred } from './engine.ts'
@@ -6,7 +7,6 @@ import type { Source } from './identity.ts'
 import { openMeter } from './progress.ts'
 import { compareWithLocal, judge, type Verdict } from './proof.ts'
 import { readBack, type Verification } from './read-back.ts'
-import { type Patience, withRetry } from './retry.ts'
 
 const sliceBytes = 1024 * 1024
 

@@ -35,21 +35,68 @@ const keyOf = (found: UnfinishedUpload): string => `${found.path}\0${found.id}`
 const is = (error: unknown, ...kinds: readonly TroubleKind[]): boolean =>
   error instanceof Trouble && kinds.includes(error.kind)
 
-/** The unfinished uploads of exactly this key, with their parts. None where the route cannot tell. */
-const candidates = async (
+/** The unfinished uploads of exactly this key. None where the route cannot list them, or may not: there is nothing to take up then. */
+const uploadsOf = async (
   store: Store,
   path: string,
   signal: AbortSignal | undefined,
-): Promise<readonly Candidate[]> => {
+): Promise<readonly UnfinishedUpload[]> => {
   const found: UnfinishedUpload[] = []
   try {
     for await (const one of store.unfinished({ path, ...(signal === undefined ? {} : { signal }) })) {
       if (one.path === path) found.push(one)
     }
   } catch (error) {
-    // Where the route cannot list them, or may not, there is nothing to take up.
     if (!is(error, 'unsupported', 'denied')) throw error
   }
+  return found
+}
+
+/** More of them are not held in memory; each key is asked for by itself then. */
+const mostListed = 10_000
+
+/** All unfinished uploads by their keys; undefined where one listing does not show them all. */
+const listed = async (
+  store: Store,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, readonly UnfinishedUpload[]> | undefined> => {
+  if (store.listsUploads === undefined) return undefined
+  const all = new Map<string, UnfinishedUpload[]>()
+  let count = 0
+  try {
+    for await (const one of store.unfinished(signal === undefined ? {} : { signal })) {
+      count += 1
+      if (count > mostListed) return undefined
+      all.set(one.path, [...(all.get(one.path) ?? []), one])
+    }
+  } catch (error) {
+    if (is(error, 'unsupported', 'denied')) return undefined
+    throw error
+  }
+  return store.listsUploads() === 'all' ? all : undefined
+}
+
+/** Finds the unfinished uploads of one key. */
+export type FindUploads = (path: string) => Promise<readonly UnfinishedUpload[]>
+
+/** For a look at many keys at once: lists the uploads of the whole root the first time, where the store shows all of them so. */
+export const uploadFinder = (store: Store, signal?: AbortSignal): FindUploads => {
+  let listing: ReturnType<typeof listed> | undefined
+  return async (path) => {
+    listing ??= listed(store, signal)
+    const all = await listing
+    return all === undefined ? uploadsOf(store, path, signal) : (all.get(path) ?? [])
+  }
+}
+
+/** The unfinished uploads of exactly this key, with their parts. */
+const candidates = async (
+  store: Store,
+  path: string,
+  signal: AbortSignal | undefined,
+  find: FindUploads = (of) => uploadsOf(store, of, signal),
+): Promise<readonly Candidate[]> => {
+  const found = await find(path)
   const seen: Candidate[] = []
   for (const one of found) {
     try {
@@ -68,8 +115,9 @@ export const sight = async (
   path: string,
   sightings: Sightings,
   signal?: AbortSignal,
+  find?: FindUploads,
 ): Promise<readonly Candidate[]> => {
-  const seen = await candidates(store, path, signal)
+  const seen = await candidates(store, path, signal, find)
   for (const { found, parts } of seen) {
     if (!sightings.has(keyOf(found))) sightings.set(keyOf(found), { at: performance.now(), print: print(parts) })
   }

@@ -88,7 +88,7 @@ test('a log_model of 1 GiB that nginx refuses fails as it would, and guard repai
 })
 
 test('the same with kill -9 of the training process', async () => {
-  const ended = await throughNginx(['--file', 'data.bin=300000000', '--kill-after', '0'])
+  const ended = await throughNginx(['--file', 'data.bin=1073741824', '--kill-after', '0'])
   expect(ended.code).toBe(137)
   await expectRepaired(ended)
 })
@@ -109,6 +109,43 @@ test('what could not be repaired is kept, and a later repair finds it', async ()
     source: expect.stringContaining('kept by guard'),
   })
   await expectLoaded(ended.lost, env)
+})
+
+test('kill -9 of guard itself: what it has kept is found by a later repair', async () => {
+  const { mlflowS3, seaweed } = shared()
+  const nginx = await startNginx({ upstream: mlflowS3.url, directives: 'client_max_body_size 1m;' })
+  const dir = await scratch()
+  const home = { HOME: dir, XDG_STATE_HOME: join(dir, 'state'), TMPDIR: dir }
+  const spools = join(home.XDG_STATE_HOME, 'mlflow-doctor', 'spools')
+  const args = ['--experiment', 'guarded', '--file', 'data.bin=3000000']
+  const { command, env } = await clientCommand('log_model.py', { args })
+  /** Whether the folder that guard has noted holds a whole model. */
+  const isKept = async (): Promise<boolean> => {
+    for (const name of await readdir(spools).catch(() => [])) {
+      if (!name.endsWith('.json')) continue
+      const { dir: spool } = JSON.parse(await readFile(join(spools, name), 'utf8')) as { dir: string }
+      const kept = await readdir(spool, { recursive: true }).catch(() => [])
+      if (['/MLmodel', '/data.bin'].every((end) => kept.some((path) => path.endsWith(end)))) return true
+    }
+    return false
+  }
+  const ran = await doctor(['guard', '--', ...command], {
+    env: { ...home, ...env, MLFLOW_TRACKING_URI: nginx.url, MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD: 'false' },
+    started: async (kill) => {
+      await expect.poll(isKept, { timeout: 60_000, interval: 2 }).toBe(true)
+      kill('SIGKILL')
+    },
+  }).finally(() => nginx.stop())
+  expect(ran.signal).toBe('SIGKILL')
+  // The command lives on, and has failed by itself.
+  const saved = eventsOf(ran).find(({ event }) => event === 'saved')
+  const repairing = { ...home, ...seaweed.env, MLFLOW_TRACKING_URI: mlflowS3.url }
+  const target = `models:/${saved?.model_id}`
+  const report = await examined(['repair', target, '--yes', '--settle', '0'], { env: repairing })
+  expect(report.steps?.find(({ path }) => path === 'artifacts/data.bin')).toMatchObject({
+    state: 'verified',
+    source: expect.stringContaining('kept by guard'),
+  })
 })
 
 test('a run that was logged well is left as it is, and nothing is kept', async () => {
