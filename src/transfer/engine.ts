@@ -270,9 +270,10 @@ const mostInOne = 16 * 1024 ** 2
 /** The way for a file that fits into one request, where the store has one and nothing of an earlier try is to be gone on with. */
 const inOneRequest = async ({ transfer, source, sender }: Job): Promise<Store['putOne']> => {
   const { store, path, journalDir, adopt, sightings } = transfer
+  if (store.putOne === undefined) return undefined
   const { partSize } = planChunks(source.size, store.limits, transfer)
   const most = Math.max(partSize, Math.min(mostInOne, transfer.memoryBytes / 2))
-  if (store.putOne === undefined || source.size > Math.min(most, sender.mostPart)) return undefined
+  if (source.size > Math.min(most, sender.mostPart)) return undefined
   if (adopt && [...(sightings?.keys() ?? [])].some((key) => key.startsWith(`${path}\0`))) return undefined
   return (await hasJournal(journalDir, journalKey(store.uri, path))) ? undefined : store.putOne
 }
