@@ -63,7 +63,7 @@ test('a client killed while it copies to a plain folder leaves the file cut shor
   const dir = await scratch()
   const result = await python('log_model.py', {
     args: [
-      ...['--experiment', 'killed-folder', '--artifact-location', join(dir, 'artifacts')],
+      ...['--experiment', 'killed-at-a-plain-folder', '--artifact-location', join(dir, 'artifacts')],
       ...['--file', 'big.bin=600000000', '--kill-written', '1000000'],
     ],
     env: { MLFLOW_TRACKING_URI: shared().mlflowFolder.url },

@@ -68,6 +68,8 @@ def experiment(given):
     """The id of the experiment, which is made where it does not exist."""
     found = mlflow.get_experiment_by_name(given.experiment)
     if found:
+        if given.artifact_location not in (None, found.artifact_location):
+            sys.exit(f"the experiment {given.experiment} lies at {found.artifact_location}, not at {given.artifact_location}")
         return found.experiment_id
     return mlflow.create_experiment(given.experiment, artifact_location=given.artifact_location)
 
