@@ -218,7 +218,7 @@ export const runCommandLine = async (argv: readonly string[], version: string): 
   const interrupt = () => {
     interrupts += 1
     abort.abort()
-    if (interrupts === 1) err.write('\nInterrupted: ending in good order, which may take seconds; once more ends it at once.\n')
+    if (interrupts === 1) err.write('\nInterrupted: ending in good order; once more ends it at once.\n')
     else process.exit(130)
   }
   /** Where signals go while a command of the user's runs. */
