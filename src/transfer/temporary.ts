@@ -3,8 +3,6 @@ import { join } from 'node:path'
 import { isRunning, processIdIn, thisProcess } from '../host/process.ts'
 import { prepareJournalDir } from './journal.ts'
 
-const prefix = 'tmp-'
-
 /** The name tells whose folder it is, so that no instant of a crash leaves one without an owner. */
 const ownerIn = (name: string) => {
   try {
@@ -24,14 +22,14 @@ export interface TemporaryFolder {
 export const temporaryFolder = async (stateDir: string): Promise<TemporaryFolder> => {
   await prepareJournalDir(stateDir)
   const owner = Buffer.from(JSON.stringify(await thisProcess())).toString('base64url')
-  const dir = await mkdtemp(join(stateDir, `${prefix}${owner}.`))
+  const dir = await mkdtemp(join(stateDir, `tmp-${owner}.`))
   return { dir, remove: () => rm(dir, { recursive: true, force: true }) }
 }
 
 /** Removes what killed processes of this machine have left of theirs. */
 export const sweepTemporary = async (stateDir: string): Promise<void> => {
   for (const name of await readdir(stateDir).catch(() => [])) {
-    const owner = name.startsWith(prefix) ? ownerIn(name) : undefined
+    const owner = ownerIn(name)
     if (owner === undefined || (await isRunning(owner)) !== false) continue
     await rm(join(stateDir, name), { recursive: true, force: true }).catch(() => undefined)
   }
