@@ -85,7 +85,9 @@ const main = async (): Promise<number> => {
 
   let equal = true
   for (const { artifacts, local } of planted) {
-    equal &&= JSON.stringify(await hashes(artifacts)) === JSON.stringify(await hashes(local))
+    const [stored, original] = [await hashes(artifacts), await hashes(local)]
+    // Beside them lies the manifest that a repair writes.
+    equal &&= Object.entries(original).every(([path, hash]) => stored[path] === hash)
   }
   print.title('Result')
   print.item(`the first scan found the damage: ${before === 1 ? 'yes' : `no (exit code ${before})`}`)
