@@ -215,9 +215,12 @@ export const runCommandLine = async (argv: readonly string[], version: string): 
   const err = standard(process.stderr, redact)
   const abort = new AbortController()
   let interrupts = 0
+  /** Nothing is left to do but to report it, which no signal cuts: a report in halves would be worse than none. */
+  let reporting = false
   const interrupt = () => {
     interrupts += 1
     abort.abort()
+    if (interrupts === 1 && reporting) return
     if (interrupts === 1) err.write('\nInterrupted: ending in good order; once more ends it at once.\n')
     else process.exit(130)
   }
@@ -275,10 +278,8 @@ export const runCommandLine = async (argv: readonly string[], version: string): 
     }
   } catch (error) {
     findings = abort.signal.aborted ? nothing : troubled(error, args.verbose === true || argv.includes('--verbose'))
-  } finally {
-    process.off('SIGINT', signalled)
-    process.off('SIGTERM', signalled)
   }
+  reporting = true
   const format = args.format === undefined ? guessedFormat(argv) : ((args.json ? 'json' : args.format) as Format)
   const report = redactAll(
     seal(findings, {
