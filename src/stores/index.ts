@@ -24,12 +24,32 @@ const direct: Readonly<Record<string, Open>> = {
     const connection = await connectS3(settings, env)
     return s3Store(connection, root, settings, `${connection.identity} at ${connection.endpoint}, ${reached}`)
   },
+  wasbs: async (location, reached, settings, { env }) => {
+    const { connectAzure } = await import('./azure-client.ts')
+    const { azureStore } = await import('./azure.ts')
+    const { parseAzureUri } = await import('./azure-address.ts')
+    const root = parseAzureUri(location)
+    const connection = await connectAzure(root, settings, env)
+    return azureStore(
+      connection,
+      root,
+      schemeOf(location),
+      `${connection.identity} at ${connection.endpoint}, ${reached}`,
+    )
+  },
   file: async (location, reached, _settings, { cwd }) => {
     const { folderStore } = await import('./folder.ts')
     return folderStore(localPath(location, cwd), `as a folder of this machine, ${reached}`)
   },
 }
-const sameAs: Readonly<Record<string, string>> = { '': 'file', s3a: 's3', s3n: 's3' }
+const sameAs: Readonly<Record<string, string>> = {
+  '': 'file',
+  s3a: 's3',
+  s3n: 's3',
+  wasb: 'wasbs',
+  abfss: 'wasbs',
+  abfs: 'wasbs',
+}
 
 /** Opens a store that needs no tracking server. Throws `Trouble` (`unsupported`) for schemes that this version does not reach. */
 const openDirect: Open = async (location, reached, settings, around) => {
@@ -40,7 +60,7 @@ const openDirect: Open = async (location, reached, settings, around) => {
     kind: 'unsupported',
     what: `cannot open ${withoutSecrets(location)}`,
     why: `${scheme}: stores are not supported by this version`,
-    todo: 'Use a store of the scheme s3: or a folder',
+    todo: 'Use a store of the scheme s3:, wasbs: or abfss:, or a folder',
   })
 }
 

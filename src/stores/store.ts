@@ -127,7 +127,7 @@ export interface PassedOver {
 }
 
 export interface Store {
-  readonly kind: 'folder' | 's3' | 'proxied'
+  readonly kind: 'folder' | 's3' | 'azure' | 'proxied'
   /** The root's full address for people, without credentials or signatures. */
   readonly uri: string
   /** How this store is reached: "your credentials, at the destination given by --artifacts-destination". */

@@ -1,10 +1,10 @@
+import { combineAll } from '../crc32.ts'
 import { ifTrouble, Trouble } from '../errors.ts'
 import { isPassing, type Patience, patience as usualPatience } from '../retry.ts'
 import { changedSincePlan, sameObject } from '../stores/replaced.ts'
 import type { SignedFor, Store, StoredFile } from '../stores/store.ts'
 import { bytes, duration } from '../words.ts'
 import { type Budget, planChunks } from './chunk-plan.ts'
-import { combineAll } from './crc32.ts'
 import { compositeEtag } from './digest.ts'
 import { begin, type Found, heldBytes, type Search, takeUp } from './find-upload.ts'
 import { completeUpload, otherThanSent, verify } from './finish.ts'
@@ -201,6 +201,9 @@ const sendInParts = async (
   }
 }
 
+/** Bytes: parts are not cut below what the store takes, nor below 1 MiB, which every proxy lets through by default. */
+const smallest = ({ limits }: Store): number => Math.max(limits.minPart, 1024 ** 2)
+
 /** Whether smaller parts may get through where these did not: something on the way refuses their size, or cuts each of them before its end. */
 const isForSmaller = (error: unknown): boolean =>
   error instanceof Trouble && (error.kind === 'too-large' || isPassing(error))
@@ -215,7 +218,7 @@ const sendOrSmaller = async (job: Journaled, search: Search, found: Found): Prom
       through ||= size === plan.partSize
     })
   } catch (error) {
-    const budget = { ...search.budget, mostPart: store.limits.minPart }
+    const budget = { ...search.budget, mostPart: smallest(store) }
     if (through || !isForSmaller(error)) throw error
     const least = planChunks(source.size, store.limits, budget)
     if (least.partSize >= plan.partSize) throw error
@@ -288,8 +291,8 @@ const runOne = async (job: Job, putOne: NonNullable<Store['putOne']>): Promise<T
   const how = { ifAbsent, ...(replaces === undefined ? {} : { replaces }) }
   const sent = await sendOne({ source, store, putOne, path, ...how, sender, patience, signal }).catch(
     (error: unknown) => {
-      if (!isForSmaller(error) || source.size <= store.limits.minPart) throw error
-      sender.mostPart = store.limits.minPart
+      if (!isForSmaller(error) || source.size <= smallest(store)) throw error
+      sender.mostPart = smallest(store)
       return undefined
     },
   )

@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { combineAll, combineCrc32 } from '../../src/transfer/crc32.ts'
+import { combineAll, combineCrc32 } from '../src/crc32.ts'
 
 describe('CRC32 of a whole from its pieces', () => {
   test('equals that of zlib for any two pieces, empty ones included', () => {
