@@ -9,6 +9,7 @@ import strayObjects from './artifact/stray-objects.ts'
 import structure from './artifact/structure.ts'
 import unfinishedUploads from './artifact/unfinished-uploads.ts'
 import clientExpiry from './client/expiry.ts'
+import requestTime from './client/request-time.ts'
 import clientSettings from './client/settings.ts'
 import clientVersion from './client/version.ts'
 import hostLimits from './host/limits.ts'
@@ -68,6 +69,7 @@ export const checks: readonly Check[] = [
   storeLimits,
   leftovers,
   transfer,
+  requestTime,
   serverVersion,
   timeOuts,
   stability,

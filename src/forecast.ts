@@ -5,7 +5,7 @@
 import type { Limit, RouteKind } from './check.ts'
 import { type Estimate, estimate } from './estimate.ts'
 import type { Route } from './mlflow/route.ts'
-import { routeFor } from './mlflow/route.ts'
+import { requestBytes, routeFor } from './mlflow/route.ts'
 import type { PlannedFile, PlannedUpload } from './needs/declarations.ts'
 import type { Transfer, TransferTry } from './probes/types.ts'
 import type { ForecastRow, Verdict } from './report.ts'
@@ -56,9 +56,7 @@ const weighed = (
 ): number | undefined => {
   if ('bytes' in limit.max) {
     if (limit.scope === 'total') return whole.bytes
-    // A request carries the whole file, except on the routes that cut it into parts.
-    if (limit.scope === 'request' && kind === 'signed-parts' && r) return Math.min(file.bytes, r.multipartChunk)
-    return file.bytes
+    return limit.scope === 'request' ? inOneRequest(file, kind, r) : file.bytes
   }
   if (limit.scope === 'total') return whole.ms
   if (took === undefined) return undefined
@@ -71,8 +69,14 @@ const weighed = (
   // What only larger canaries met says nothing about this file.
   const smaller = tries.filter(({ bytes: sent }) => sent <= file.bytes)
   if (limit.scope === 'answer') return Math.max(took.answerMs, longestCut(smaller, limit.max.ms))
-  return limit.scope === 'idle' ? longestPause(smaller, limit.max.ms) : took.bodyMs + took.answerMs
+  if (limit.scope === 'idle') return longestPause(smaller, limit.max.ms)
+  const all = took.bodyMs + took.answerMs
+  return limit.scope === 'request' ? all * (inOneRequest(file, kind, r) / Math.max(1, file.bytes)) : all
 }
+
+/** Bytes of the file that one request carries: the whole file, except on the routes that cut it into parts. */
+const inOneRequest = ({ bytes: size }: PlannedFile, kind: RouteKind | undefined, r: Route | undefined): number =>
+  r !== undefined && (kind === 'signed-parts' || kind === 'store-multipart') ? requestBytes(r, size) : size
 
 /** A silence that a limit cut short would have lasted longer, nobody knows how much: counted for a fifth more. */
 const cutShort = 1.2

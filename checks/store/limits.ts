@@ -1,6 +1,37 @@
-import { defineCheck } from '../../src/check.ts'
+import { defineCheck, type Limit } from '../../src/check.ts'
 import { route, signedAddresses, store, target } from '../../src/needs/declarations.ts'
 import { bytes, duration } from '../../src/words.ts'
+
+const MiB = 1024 ** 2
+
+const providers: Readonly<Record<string, string>> = {
+  s3: 'S3',
+  wasb: 'Azure Blob Storage',
+  wasbs: 'Azure Blob Storage',
+  abfs: 'Azure Blob Storage',
+  abfss: 'Azure Blob Storage',
+  gs: 'Google Cloud Storage',
+}
+
+/** The block names that MLflow's server makes for Azure do not all have one length, and Azure refuses to put such blocks together. */
+function* namedBlocks(chunk: number, most: number): Generator<Limit> {
+  yield {
+    kind: 'limit',
+    hop: 'server',
+    setting: 'block names of MLflow on Azure',
+    scope: 'file',
+    max: { bytes: most * chunk },
+    basis: 'measured',
+    routes: ['signed-parts'],
+    because: `the server names the blocks of an upload mlflow_block_1, mlflow_block_2 and so on; Azure wants block ids of one length, and from the ${most + 1}th on they are longer: with parts of ${bytes(chunk)} no file above ${bytes(most * chunk)} passes (400 InvalidBlobOrBlock)`,
+    remedy: (needed) => ({
+      text: `Have the client cut larger parts, so that ${most} are enough.`,
+      ...(needed !== undefined && {
+        commands: [`export MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE=${Math.ceil(needed / most / MiB) * MiB}`],
+      }),
+    }),
+  }
+}
 
 export default defineCheck({
   id: 'store/limits',
@@ -12,14 +43,15 @@ export default defineCheck({
   facts: {},
   explain: {
     measures:
-      'Has the server sign the addresses of one tiny upload, which is aborted at once, and reads from them how long they stay valid. On the direct route boto3 fits its parts to the file by itself, and the largest object is what bounds it: 48.8 TiB at Amazon, 5 TiB elsewhere. What the size of parts allows is told by server/artifact-route and client/settings.',
+      'Has the server sign the addresses of one tiny upload, which is aborted at once, and reads from them how long they stay valid. On the direct route boto3 fits its parts to the file by itself, and the largest object is what bounds it: 48.8 TiB at Amazon, 5 TiB elsewhere. Azure Blob Storage takes 190.7 TiB, Google Cloud Storage 5 TiB. Blocks on Azure are named by the server, and by names of one length only as long as they are fewer than 100. What the size of parts allows is told by server/artifact-route and client/settings.',
     breaks:
-      'All addresses of an upload are signed at its beginning, for an hour, and never again: an upload that takes longer ends with 403 after most of it was sent.',
+      'All addresses of an upload are signed at its beginning, for an hour, and never again: an upload that takes longer ends with 403 after most of it was sent. On Azure, the hundredth block of a file is refused.',
     remedy:
       'For uploads that take longer than the addresses are valid, log to an experiment whose artifact location is the store itself, or have whole files go through the server.',
   },
   async *run({ route, store, signedAddresses: signed }) {
-    if (store && !route.proxied && route.scheme.startsWith('s3')) {
+    const provider = providers[route.scheme]
+    if (store && !route.proxied && provider !== undefined) {
       yield {
         kind: 'limit',
         hop: 'store',
@@ -28,11 +60,12 @@ export default defineCheck({
         max: { bytes: store.limits.maxObject },
         basis: 'assumed',
         routes: ['store-multipart'],
-        because: `S3 takes no object above ${bytes(store.limits.maxObject)}`,
+        because: `${provider} takes no object above ${bytes(store.limits.maxObject)}`,
         remedy: () => ({ text: 'Split the file; no setting raises this limit.' }),
       }
     }
     if (signed === undefined) return
+    if (signed.maxParts !== undefined) yield* namedBlocks(route.multipartChunk, signed.maxParts)
     yield {
       kind: 'limit',
       hop: 'server',

@@ -36,10 +36,14 @@ export const routesOf = (route: Route): ReadonlySet<RouteKind> =>
     ...(route.proxied && route.multipartMinimum > 0 ? [routeFor(route, 0)] : []),
   ])
 
+/** Bytes of the largest request that carries a file of so many. */
+export const requestBytes = (route: Route, bytes: number): number =>
+  route.multipart && bytes >= route.multipartMinimum ? Math.min(bytes, route.multipartChunk) : bytes
+
 const MiB = 1024 * 1024
 type Parts = Pick<Route, 'multipart' | 'multipartMinimum' | 'multipartChunk'>
 
-/** `user:password@` never gets this far; a query would be a signature. */
+/** `user:password@` never gets this far, and a container of Azure's takes its place; a query would be a signature. */
 const hostOf = (location: string): string => /^[^:]+:\/\/(?:[^/@]*@)?([^/?#]*)/.exec(location)?.[1] ?? ''
 
 const unsupported = (location: string, why: string, todo: string): Trouble =>
@@ -78,6 +82,8 @@ const s3Origin = (location: string, s3: Settings['s3']): string => {
   return inPath ? `https://s3.${region}.amazonaws.com` : `https://${bucket}.s3.${region}.amazonaws.com`
 }
 
+const originOf = (url: string | undefined): string | undefined => url && new URL(url).origin
+
 /** What each store's own client library does with a large file when MLflow leaves its defaults alone. */
 const direct = (location: string, scheme: string, settings: Settings): Parts & { firstHop: string } => {
   // s3transfer's TransferConfig: multipart_threshold and multipart_chunksize.
@@ -89,20 +95,29 @@ const direct = (location: string, scheme: string, settings: Settings): Parts & {
       firstHop: s3Origin(location, settings.s3),
     }
   // azure-storage-blob: max_single_put_size and max_block_size.
-  if (['wasb', 'wasbs', 'abfs', 'abfss'].includes(scheme))
+  if (['wasb', 'wasbs'].includes(scheme))
     return {
       multipart: true,
-      multipartMinimum: 64 * MiB,
+      multipartMinimum: 64 * MiB + 1,
       multipartChunk: 4 * MiB,
+      // A connection string names its own endpoint, and the location's host is not asked.
+      firstHop: originOf(settings.azure.endpoint) ?? `https://${hostOf(location)}`,
+    }
+  // azure-storage-file-datalake: chunk_size of upload_data, whatever the size of the file.
+  if (['abfs', 'abfss'].includes(scheme))
+    return {
+      multipart: true,
+      multipartMinimum: 100 * MiB,
+      multipartChunk: 100 * MiB,
       firstHop: `https://${hostOf(location)}`,
     }
-  // google-cloud-storage: one resumable upload above 8 MiB, without a chunk size unless MLFLOW_GCS_UPLOAD_CHUNK_SIZE is set.
+  // google-cloud-storage: _MAX_MULTIPART_SIZE, and _DEFAULT_CHUNKSIZE unless MLFLOW_GCS_UPLOAD_CHUNK_SIZE is set.
   if (scheme === 'gs')
     return {
-      multipart: false,
-      multipartMinimum: 8 * MiB,
-      multipartChunk: 0,
-      firstHop: 'https://storage.googleapis.com',
+      multipart: true,
+      multipartMinimum: 8 * MiB + 1,
+      multipartChunk: settings.google.chunk ?? 100 * MiB,
+      firstHop: settings.google.endpoint ?? 'https://storage.googleapis.com',
     }
   return { multipart: false, multipartMinimum: 0, multipartChunk: 0, firstHop: `${scheme}://${hostOf(location)}` }
 }

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import { Trouble } from '../errors.ts'
 import { longestTimerMs } from '../timers.ts'
+import { azureSettings, googleSettings, transferTimeout } from './clouds.ts'
 import { type Ini, parseIni } from './ini.ts'
 import { netrcLogin } from './netrc.ts'
 import { defaultTrackingUri, parseTrackingUri } from './tracking-uri.ts'
@@ -238,6 +239,7 @@ export const readSettings = (around: Surroundings): Settings => {
   if (proxyMultipart !== undefined) note('MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD', 'environment')
   if (flags?.artifactsDestination !== undefined) note('--artifacts-destination', 'flag')
   if (flags?.trustHosts?.length) note('--trust-host', 'flag')
+  const transferTimeoutMs = transferTimeout(env, note)
   return {
     trackingUri: uri.uri,
     trackingKind: uri.kind,
@@ -248,6 +250,9 @@ export const readSettings = (around: Surroundings): Settings => {
     experiment: experiment(around, note),
     ...(runId === undefined ? {} : { runId }),
     s3: s3(around, note),
+    azure: azureSettings(env, note),
+    google: googleSettings(env, note),
+    ...(transferTimeoutMs === undefined ? {} : { transferTimeoutMs }),
     proxyMultipart,
     multipartMinimum: whole('MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE', 0, 524_288_000),
     multipartChunk: whole('MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE', 1, 10_485_760),

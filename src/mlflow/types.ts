@@ -1,4 +1,5 @@
 import type { Trouble } from '../errors.ts'
+import type { AzureSettings, GoogleSettings } from './clouds.ts'
 import type { ModelLogging } from './logging.ts'
 
 /** What the tool knows of MLflow's entities, whichever of the three kinds of tracking store they come from. */
@@ -169,6 +170,10 @@ export interface Settings {
     /** When boto3 adds a checksum of its own choice to what it sends: `when_supported` unless told (botocore 1.36 and later). */
     readonly checksums?: string
   }
+  readonly azure: AzureSettings
+  readonly google: GoogleSettings
+  /** Milliseconds; MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT, which Azure's and Google's repositories read; `Infinity` for none at all. */
+  readonly transferTimeoutMs?: number
   /** MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD: undefined means that the client asks the server. */
   readonly proxyMultipart: boolean | undefined
   /** Bytes. */

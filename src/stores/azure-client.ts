@@ -26,6 +26,20 @@ export interface AzureConnection {
 
 type Login = { readonly identity: string; open(retries: number): Service }
 
+/** Hosts of Microsoft's own clouds; DNS zones put `.z00` and the like before `blob.storage.azure.net`. */
+const ownHosts = /\.blob\.(?:core\.(?:windows\.net|chinacloudapi\.cn|usgovcloudapi\.net)|storage\.azure\.net)$/i
+
+/** A host that only the location names, which a tracking server may have made up, gets no login of the user's. */
+const requireTrust = (host: string, trusted: readonly string[]): void => {
+  if (ownHosts.test(host) || trusted.includes(host)) return
+  throw new Trouble({
+    kind: 'denied',
+    what: 'cannot open the store',
+    why: `${host} is no host of Microsoft's clouds, and your credentials are not sent to it`,
+    todo: `Name it by --trust-host ${host} if it is yours`,
+  })
+}
+
 const noConnection = (why: string): Trouble =>
   new Trouble({
     kind: 'usage',
@@ -55,10 +69,16 @@ const byConnectionString = (text: string): Login => {
 }
 
 /** The login by MLflow's own order (azure_blob_artifact_repo.py, azure_data_lake_artifact_repo.py, 3.17.2); a signature in the environment serves both kinds of address here. */
-const loginFor = async ({ account, suffix }: AzureAddress, env: Environment): Promise<Login> => {
-  const url = `https://${account}.${suffix}`
+const loginFor = async (
+  { account, suffix }: AzureAddress,
+  trusted: readonly string[],
+  env: Environment,
+): Promise<Login> => {
+  const host = `${account}.${suffix}`
+  const url = `https://${host}`
   const { AZURE_STORAGE_CONNECTION_STRING: text, AZURE_STORAGE_ACCESS_KEY: key, AZURE_STORAGE_SAS_TOKEN: sas } = env
-  if (text !== undefined && text !== '') return byConnectionString(text)
+  if (text !== undefined && text.trim() !== '') return byConnectionString(text)
+  requireTrust(host, trusted)
   if (key !== undefined && key !== '') {
     const credential = new StorageSharedKeyCredential(account, key)
     const open = (tries: number) => new BlobServiceClient(url, credential, retryOptions(tries))
@@ -77,13 +97,13 @@ const loginFor = async ({ account, suffix }: AzureAddress, env: Environment): Pr
   }
 }
 
-/** Sends nothing. Throws `Trouble` (`usage`) for a connection string that cannot be read. */
+/** Sends nothing. Throws `Trouble`: `usage` for a connection string that cannot be read, `denied` for a host that is nobody's. */
 export const connectAzure = async (
   address: AzureAddress,
-  settings: Pick<Settings, 'requestTimeoutMs'>,
+  settings: Pick<Settings, 'requestTimeoutMs' | 'trustedHosts'>,
   env: Environment = process.env,
 ): Promise<AzureConnection> => {
-  const login = await loginFor(address, env)
+  const login = await loginFor(address, settings.trustedHosts, env)
   const patient = login.open(3)
   return {
     patient: patient.getContainerClient(address.container),

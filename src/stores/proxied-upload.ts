@@ -14,6 +14,8 @@ export interface ProxiedAccess {
   readonly signed: SignedUrls
   /** Throws `Trouble` (`conflict`) when the file is there. The server has no conditional write, so this look is all there is. */
   refuseIfPresent(path: string, signal: AbortSignal | undefined): Promise<void>
+  /** Told once the signed addresses have shown that an upload may have no more parts than this. */
+  learnMaxParts(most: number): void
 }
 
 interface SignedPart {
@@ -38,12 +40,30 @@ const signedParts = (answer: unknown, wanted: number): { id: string; parts: Map<
   return parts.size === wanted ? { id, parts } : undefined
 }
 
-/** By the query of AWS's Signature Version 4; other signatures say it in other ways. */
-const signedFor = (url: string | undefined): SignedFor | undefined => {
+/** Azure demands one length for all block ids of a blob, and MLflow counts them `mlflow_block_1`, `mlflow_block_2`, …, as base64: 20 characters up to 99, 24 from 100 on (azure_blob_artifact_repo.py, 3.17.2). */
+const mostNamedBlocks = 99
+
+/** By the query: AWS's Signature Version 4, Google's V4 signature, or a shared access signature of Azure's, which tells when it ends. */
+const signedFor = (url: string | undefined, now: number): SignedFor | undefined => {
   if (url === undefined || !URL.canParse(url)) return undefined
   const query = new URL(url).searchParams
-  const seconds = Number(query.get('X-Amz-Expires') ?? Number.NaN)
-  return seconds > 0 ? { validMs: seconds * 1000, temporary: query.has('X-Amz-Security-Token') } : undefined
+  const seconds = Number(query.get('X-Amz-Expires') ?? query.get('X-Goog-Expires') ?? Number.NaN)
+  if (seconds > 0) return { validMs: seconds * 1000, temporary: query.has('X-Amz-Security-Token') }
+  const end = Date.parse(query.get('se') ?? '')
+  if (query.get('comp') !== 'block' || Number.isNaN(end)) return undefined
+  const named = /^mlflow_block_1$/.test(Buffer.from(query.get('blockid') ?? '', 'base64').toString())
+  return { validMs: Math.max(0, end - now), temporary: false, ...(named && { maxParts: mostNamedBlocks }) }
+}
+
+/** Nothing that is sent beyond that could be put together. Throws `too-large`. */
+const refuseIfTooMany = (path: string, count: number, most: number | undefined): void => {
+  if (most === undefined || count <= most) return
+  throw new Trouble({
+    kind: 'too-large',
+    what: `cannot send ${path} by signed addresses`,
+    why: `it has ${count} parts, and of the blocks that the tracking server names on Azure no more than ${most} can be put together`,
+    todo: 'Use credentials for the store behind the server (--artifacts-destination), which need no signed addresses',
+  })
 }
 
 /** Where a customer's key encrypts, an ETag is no MD5 (docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html). */
@@ -53,7 +73,7 @@ const etagIsMd5 = (answer: Answer): boolean =>
 
 /** An upload by addresses that the tracking server signs: all at once, for one hour (S3), and never again for the same upload. */
 export const beginSignedUpload = async (
-  { server, paths, signed, refuseIfPresent }: ProxiedAccess,
+  { server, paths, signed, refuseIfPresent, learnMaxParts }: ProxiedAccess,
   path: string,
   plan: { readonly sourceSize: number; readonly partSize: number },
   signal?: AbortSignal,
@@ -78,7 +98,9 @@ export const beginSignedUpload = async (
   }
   const { id, parts: slots } = begun
   let aborted = false
-  const validFor = signedFor(slots.values().next().value?.url)
+  const validFor = signedFor(slots.get(1)?.url, Date.now())
+  if (validFor?.maxParts !== undefined) learnMaxParts(validFor.maxParts)
+  refuseIfTooMany(path, count, validFor?.maxParts)
 
   return {
     id,

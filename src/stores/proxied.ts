@@ -69,7 +69,11 @@ export const proxiedStore = (server: TrackingServer, location: string, reached: 
   const putWhole: Store['putWhole'] = async (path, source, signal) =>
     putThrough(server, paths.file(path), `cannot send ${path}`, source, signal)
 
-  const access: ProxiedAccess = { server, paths, signed, refuseIfPresent }
+  let maxParts = signedLimits.maxParts
+  const learnMaxParts = (most: number) => {
+    maxParts = most
+  }
+  const access: ProxiedAccess = { server, paths, signed, refuseIfPresent, learnMaxParts }
   const unseen = (): Trouble =>
     new Trouble({
       kind: 'unsupported',
@@ -129,7 +133,10 @@ export const proxiedStore = (server: TrackingServer, location: string, reached: 
     uri: `mlflow-artifacts:/${root}`,
     reached,
     route: multipart ? 'signed-parts' : 'proxied-put',
-    limits: multipart ? signedLimits : wholeLimits,
+    // What stands behind the server shows in the addresses that it signs, and not before.
+    get limits() {
+      return multipart ? { ...signedLimits, maxParts } : wholeLimits
+    },
     list,
     stat: async (path, signal) => stat(safePath(path), signal),
 

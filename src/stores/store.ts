@@ -58,6 +58,8 @@ export interface SignedFor {
   readonly validMs: number
   /** Signed with a login that expires by itself, and the address with it. */
   readonly temporary: boolean
+  /** The most parts that can be put together, where the names that the server gives them set a limit: MLflow's blocks on Azure. */
+  readonly maxParts?: number
 }
 
 /** One open upload: parts in any order, several at once, each proved on arrival. */

@@ -152,7 +152,16 @@ export const takeUp = async (search: Search): Promise<Found | undefined> => {
 }
 
 export const begin = async ({ source, store, path, budget, signal, patience }: Search): Promise<Found> => {
-  const plan = planChunks(source.size, store.limits, budget)
-  const upload = await withRetry(() => store.openUpload(path, cutOf(plan), signal), patience, signal)
-  return { upload, plan, held: new Map(), from: 'new' }
+  const cut = () => planChunks(source.size, store.limits, budget)
+  const open = (plan: ChunkPlan) => withRetry(() => store.openUpload(path, cutOf(plan), signal), patience, signal)
+  const from = 'new'
+  const plan = cut()
+  try {
+    return { upload: await open(plan), plan, held: new Map(), from }
+  } catch (error) {
+    // Some learn how many parts they may have only when they ask for them.
+    if (plan.parts <= store.limits.maxParts) throw error
+    const fewer = cut()
+    return { upload: await open(fewer), plan: fewer, held: new Map(), from }
+  }
 }

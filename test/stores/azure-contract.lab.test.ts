@@ -14,7 +14,7 @@ await service.createContainer('contract')
 const open = async (prefix: string) => {
   const address = parseAzureUri(`wasbs://contract@labaccount.blob.core.windows.net/${prefix}`)
   const env = { AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString }
-  const connection = await connectAzure(address, { requestTimeoutMs: 30_000 }, env)
+  const connection = await connectAzure(address, { requestTimeoutMs: 30_000, trustedHosts: [] }, env)
   return azureStore(connection, address, 'wasbs', 'test')
 }
 
