@@ -1,4 +1,4 @@
-import { defineCheck } from '../../src/check.ts'
+import { defineCheck, type Gap } from '../../src/check.ts'
 import { orphanAge, store, target, unfinishedUploads } from '../../src/needs/declarations.ts'
 import { bytes, count, duration, shellWord } from '../../src/words.ts'
 
@@ -21,6 +21,17 @@ const ownerOf = (path: string): string | undefined => {
   return run === undefined ? undefined : `runs:/${run}`
 }
 
+/** Azure lists uncommitted blocks without times, and only this tool's own block ids tell one. */
+const undated = (at: string): Gap => ({
+  kind: 'gap',
+  at,
+  cannot: 'see',
+  because:
+    'Azure keeps no times of uncommitted blocks, so whether the upload of another client is abandoned cannot be told; what nobody commits goes by itself, seven days after its last block',
+  unexpected: false,
+  about: 'orphans',
+})
+
 export default defineCheck({
   id: 'artifact/unfinished-uploads',
   title: 'No abandoned upload takes up room',
@@ -40,7 +51,7 @@ export default defineCheck({
   },
   explain: {
     measures:
-      'Asks the store for uploads that were begun and neither completed nor aborted, below the artifact root and for every key by name that is expected and not stored whole, with their parts. The age counts from the newest part, by the store’s clock. What they cost is estimated at USD 0.023 per GiB and month, the list price of S3 Standard in us-east-1.',
+      'Asks the store for uploads that were begun and neither completed nor aborted, below the artifact root and for every key by name that is expected and not stored whole, with their parts; on Azure, for uncommitted blocks of blobs that are not there and of each stored one. The age counts from the newest part, by the store’s clock; on Azure, from the time in the block ids of this tool’s own uploads, others have none. What they cost is estimated at USD 0.023 per GiB and month, the list price of S3 Standard in us-east-1.',
     breaks:
       'A killed client leaves its multipart upload open. Its parts are paid for, show in no listing, and no command of MLflow finds or removes them. A folder store keeps the staged file.',
     remedy:
@@ -80,6 +91,7 @@ export default defineCheck({
           says: `an unfinished upload${of} (${holds}), last touched ${touched}: it may be in progress and is left alone`,
           facts: { ...facts, uploadId: id },
         }
+        if (store.kind === 'azure' && age === undefined) yield undated(at)
         continue
       }
       const by = initiator === undefined ? '' : ` by ${initiator}`

@@ -64,11 +64,11 @@ export default defineCheck({
   facts,
   explain: {
     measures:
-      'Begins a multipart upload below the artifact root, sends one part of some bytes, lists the parts and the unfinished uploads, and aborts it. It is never completed, so no object is written; canaries that a killed run of the same user left more than an hour ago are aborted first. On a folder the same is done with a staged file.',
+      'Begins a multipart upload below the artifact root, sends one part of some bytes, lists the parts and the unfinished uploads, and aborts it. It is never completed, so no object is written; canaries that a killed run of the same user left more than an hour ago are aborted first. On a folder the same is done with a staged file, on Azure with one uncommitted block, which is discarded.',
     breaks:
       'Policies often allow PutObject alone: small files pass, and the first large one fails, or fails and leaves its parts behind, because AbortMultipartUpload was forgotten. Where artifacts pass the tracking server and yours open the store behind it, its credentials upload, and a failure with yours only tells what repair and scan cannot do.',
     remedy:
-      'The finding names the permission that was missing. All five steps need s3:PutObject, s3:ListMultipartUploadParts, s3:ListBucketMultipartUploads and s3:AbortMultipartUpload.',
+      'The finding names the permission that was missing. All five steps need s3:PutObject, s3:ListMultipartUploadParts, s3:ListBucketMultipartUploads and s3:AbortMultipartUpload; on Azure, the role Storage Blob Data Contributor has all that is needed.',
   },
   async *run({ target, store, multipartCanary: canary, route }) {
     // The client's bytes go through the server there, and it uploads with credentials that this check never saw at work.
@@ -76,7 +76,7 @@ export default defineCheck({
     for (const { step, ms, trouble } of canary.steps) {
       if (trouble === undefined) continue
       const { doing, costs, costsDoctor, severity, action } = steps[step]
-      const denied = trouble.kind === 'denied' && store.kind === 's3'
+      const denied = trouble.kind === 'denied' && (store.kind === 's3' || trouble.action !== undefined)
       const finding: Finding<typeof facts> = {
         kind: 'finding',
         at: target.name,
@@ -87,7 +87,7 @@ export default defineCheck({
         facts: { step, took: ms },
         remedy: {
           text: denied
-            ? `${doctorOnly ? 'For repair and scan from this machine: allow' : 'Allow'} ${trouble.action ?? action} to the credentials in use; store/permissions prints a policy with all that is needed.`
+            ? `${doctorOnly ? 'For repair and scan from this machine: allow' : 'Allow'} ${trouble.action ?? action} to the credentials in use; ${store.kind === 's3' ? 'store/permissions prints a policy with all that is needed' : 'the role Storage Blob Data Contributor has all that is needed'}.`
             : `${trouble.todo}.`,
         },
       }

@@ -51,7 +51,7 @@ export const unfinishedUploadsOpener = opener(
     try {
       await gather()
       const habit = found.size > 0 && opened.listsUploads?.() === 'unknown' ? 'all' : opened.listsUploads?.()
-      const expected = await expectedKeys(open)
+      const expected = await expectedKeys(open, habit === 'of-new-objects')
       const asked = expected.slice(0, mostKeys)
       await each(asked, async (path) => {
         signal.throwIfAborted()
@@ -59,10 +59,8 @@ export const unfinishedUploadsOpener = opener(
       })
       if (habit === 'by-key' || habit === 'unknown') cannotSee(byKeyOnly(habit, asked.length), false)
       if (expected.length > mostKeys) {
-        cannotSee(
-          `of ${expected.length} expected keys that are not stored whole, ${mostKeys} were asked for by name`,
-          false,
-        )
+        const of = habit === 'of-new-objects' ? 'stored or expected keys' : 'expected keys that are not stored whole'
+        cannotSee(`of ${expected.length} ${of}, ${mostKeys} were asked for by name`, false)
       }
     } catch (error) {
       refused(error, 'unfinished uploads could not be listed')
@@ -120,9 +118,9 @@ const byKeyOnly = (habit: 'by-key' | 'unknown', asked: number): string => {
 
 /**
  * Keys that should be stored and are not, or not whole. Some stores (MinIO) answer only for an exact key, so each of these is
- * asked for by name, whatever the store is.
+ * asked for by name, whatever the store is. `storedToo`: those that are stored whole as well, behind the others.
  */
-const expectedKeys = async (open: Opening<Needed>['open']): Promise<string[]> => {
+const expectedKeys = async (open: Opening<Needed>['open'], storedToo: boolean): Promise<string[]> => {
   const { files } = await open(listing)
   const keys = new Set<string>()
   const expect = (path: string, size?: number) => {
@@ -141,6 +139,7 @@ const expectedKeys = async (open: Opening<Needed>['open']): Promise<string[]> =>
   for (const [path, { bytes }] of (await open(localTree).catch(ifTrouble))?.files ?? []) expect(path, bytes)
   for (const [path, { size }] of (await open(manifest).catch(ifTrouble))?.files ?? []) expect(path, size)
   for (const { path } of (await open(structures).catch(ifTrouble))?.refers ?? []) expect(path)
+  if (storedToo) for (const path of files.keys()) keys.add(path)
   return [...keys].filter((key) => unsafeBecause(key) === undefined)
 }
 

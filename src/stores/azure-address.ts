@@ -9,6 +9,8 @@ export interface AzureAddress {
   readonly suffix: string
   /** Without slashes at its ends; may be empty. */
   readonly prefix: string
+  /** Scheme, container and host as they were written, for people. */
+  readonly root: string
 }
 
 /** `container@account.blob.core.windows.net`; for `abfss`, `dfs` in place of `blob`. Other suffixes than Azure's own are those of sovereign clouds. */
@@ -29,5 +31,5 @@ export const parseAzureUri = (uri: string): AzureAddress => {
   // Only the data lake's client decodes its paths.
   const plain = /^abfs/i.test(scheme) ? decoded(path) : path
   const prefix = plain.replace(/^\/+|\/+$/g, '')
-  return { container, account, suffix: `blob.${rest}`, prefix }
+  return { container, account, suffix: `blob.${rest}`, prefix, root: `${scheme.toLowerCase()}://${host}` }
 }

@@ -24,14 +24,14 @@ const md5Of = (bytes: Uint8Array): Buffer => createHash('md5').update(bytes).dig
 
 const unquoted = (etag: string | undefined): string | undefined => etag?.replace(/^"|"$/g, '')
 
-export const azureStore = (connection: AzureConnection, root: AzureAddress, scheme: string, reached: string): Store => {
+export const azureStore = (connection: AzureConnection, root: AzureAddress, reached: string): Store => {
   const { patient, once, endpoint, idleMs } = connection
-  const rootUri = `${scheme}://${root.container}@${new URL(endpoint).host}`
-  const uriOf = (name: string): string => `${rootUri}/${name}`
+  const uriOf = (name: string): string => `${root.root}/${name}`
   const nameOf = (path: string): string => join(root.prefix, safePath(path))
   const below = (path: string): string => (join(root.prefix, path) === '' ? '' : `${join(root.prefix, path)}/`)
   const relative = (name: string): string => (root.prefix === '' ? name : name.slice(root.prefix.length + 1))
 
+  const containerAction = 'Microsoft.Storage/storageAccounts/blobServices/containers/read'
   const action = (verb: string): string => `Microsoft.Storage/storageAccounts/blobServices/containers/blobs/${verb}`
 
   interface Calling {
@@ -88,23 +88,69 @@ export const azureStore = (connection: AzureConnection, root: AzureAddress, sche
     return how.replaces?.etag === undefined ? {} : { conditions: { ifMatch: `"${how.replaces.etag}"` } }
   }
 
-  /** Gives up the uncommitted blocks of a blob. The service has no call for that: a commit without them discards them. */
-  const discard = async (path: string, signal: AbortSignal | undefined): Promise<void> => {
-    const name = nameOf(path)
-    const { committed, uncommitted } = await blocksAt(path, 'all', signal)
-    if (uncommitted.length === 0) return
-    const is = await head(path, signal)
-    const calling = { what: `cannot discard the blocks of ${uriOf(name)}`, action: action('write'), signal }
-    const blob = once.getBlockBlobClient(name)
-    if (is === undefined) {
-      await run(calling, async (options) => {
-        const { etag } = await blob.commitBlockList([], { ...options, conditions: { ifNoneMatch: '*' } })
-        await blob.delete({ ...options, ...(etag === undefined ? {} : { conditions: { ifMatch: etag } }) })
-      })
-      return
+  /** Whether the container forbids that blobs are removed; undefined where this login may not ask. */
+  const keepsBlobs = async (signal: AbortSignal | undefined): Promise<boolean | undefined> => {
+    const calling = { what: `cannot look at the container ${root.container}`, action: containerAction, signal }
+    try {
+      const is = await run(calling, ({ abortSignal }) => patient.getProperties({ abortSignal }))
+      return (
+        is.hasImmutabilityPolicy === true ||
+        is.hasLegalHold === true ||
+        is.isImmutableStorageWithVersioningEnabled === true
+      )
+    } catch (error) {
+      if (error instanceof Trouble && ['denied', 'not-found', 'unauthenticated'].includes(error.kind)) return undefined
+      throw error
     }
-    // Of a blob that was put in one request no block list can be made; its uncommitted blocks go after seven days.
-    if (committed.length === 0 || is.etag === undefined) return
+  }
+
+  const goesByItself = (name: string, because: string): Trouble =>
+    new Trouble({
+      kind: 'unsupported',
+      what: `cannot discard the blocks of ${uriOf(name)}`,
+      why: because,
+      todo: 'Leave them: blocks that nobody commits are gone seven days after the last one came',
+    })
+
+  /**
+   * Gives up the uncommitted blocks of a blob that is not there. The service has no call for that; a commit without them
+   * discards them, and makes an empty blob that must go again: so it is done only where that is sure to be possible.
+   */
+  const discardNew = async (path: string, signal: AbortSignal | undefined): Promise<void> => {
+    const name = nameOf(path)
+    const blob = once.getBlockBlobClient(name)
+    const what = `cannot discard the blocks of ${uriOf(name)}`
+    // Of a blob that is not there, this shows the right; Azurite removes its blocks with it.
+    await run({ what, action: action('delete'), signal }, ({ abortSignal }) => blob.deleteIfExists({ abortSignal }))
+    if ((await blocksAt(path, 'uncommitted', signal)).uncommitted.length === 0) return
+    const keeps = await keepsBlobs(signal)
+    if (keeps !== false) {
+      throw goesByItself(
+        name,
+        keeps === undefined
+          ? 'it takes an empty blob that is removed again, and whether the container allows that cannot be read'
+          : 'it takes an empty blob that is removed again, and the container keeps every blob',
+      )
+    }
+    const written = await run({ what, action: action('write'), signal }, (options) =>
+      blob.commitBlockList([], { ...options, conditions: { ifNoneMatch: '*' } }),
+    )
+    const conditions = written.etag === undefined ? {} : { conditions: { ifMatch: written.etag } }
+    // Not to be interrupted: the empty blob would stay.
+    await run({ what, action: action('delete') }, ({ abortSignal }) => blob.delete({ abortSignal, ...conditions }))
+  }
+
+  /** Gives up the uncommitted blocks over a blob that is there, by committing once more what it consists of. */
+  const discardOver = async (
+    path: string,
+    committed: Blocks['committed'],
+    is: BlobGetPropertiesResponse,
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
+    const name = nameOf(path)
+    if (committed.length === 0 || is.etag === undefined) {
+      throw goesByItself(name, 'the blob was put in one request, and no list of its blocks can be committed')
+    }
     const { contentType, contentEncoding, contentLanguage, contentDisposition, cacheControl, contentMD5 } = is
     const kept = {
       ...(contentType === undefined ? {} : { blobContentType: contentType }),
@@ -115,15 +161,32 @@ export const azureStore = (connection: AzureConnection, root: AzureAddress, sche
       ...(contentMD5 === undefined ? {} : { blobContentMD5: contentMD5 }),
     }
     const { etag, metadata = {} } = is
+    const calling = { what: `cannot discard the blocks of ${uriOf(name)}`, action: action('write'), signal }
     await run(calling, (options) =>
-      blob.commitBlockList(
+      once.getBlockBlobClient(name).commitBlockList(
         committed.map(({ id }) => id),
         { ...options, metadata, blobHTTPHeaders: kept, conditions: { ifMatch: etag } },
       ),
     )
   }
 
-  const opened = (path: string, id: string, length: number): OpenUpload => {
+  /** Throws `unsupported` where they must be left to go by themselves. */
+  const discard = async (path: string, signal: AbortSignal | undefined): Promise<void> => {
+    const { committed, uncommitted } = await blocksAt(path, 'all', signal)
+    if (uncommitted.length === 0) return
+    const is = await head(path, signal)
+    await (is === undefined ? discardNew(path, signal) : discardOver(path, committed, is, signal))
+  }
+
+  /** Which blocks are another client's: a print to compare two looks by. */
+  const othersIn = ({ uncommitted }: Blocks): string =>
+    uncommitted
+      .filter(({ own }) => own === undefined)
+      .map(({ id: block, size }) => `${block} ${size}`)
+      .sort()
+      .join()
+
+  const opened = (path: string, id: string, length: number, others: string): OpenUpload => {
     const name = nameOf(path)
     const blob = once.getBlockBlobClient(name)
     return {
@@ -146,6 +209,16 @@ export const azureStore = (connection: AzureConnection, root: AzureAddress, sche
         if (summed !== whole.crc32) {
           const why = 'its blocks do not add up to the checksum of the file'
           throw new Trouble({ kind: 'unavailable', what, why, todo: 'Send it again' })
+        }
+        // A commit discards what it does not name: the blocks of somebody who is sending right now, too.
+        if (othersIn(await blocksAt(path, 'uncommitted', signal)) !== others) {
+          const why = 'another client stages blocks of the same blob meanwhile'
+          throw new Trouble({
+            kind: 'conflict',
+            what,
+            why,
+            todo: 'Wait until that upload has ended, then run it again',
+          })
         }
         const ids = sorted.map((part) => blockId({ upload: id, part: part.number, crc32: part.crc32 ?? 0 }, length))
         await run({ what, action: action('write'), signal }, (options) =>
@@ -244,7 +317,8 @@ export const azureStore = (connection: AzureConnection, root: AzureAddress, sche
     },
 
     async openUpload(path, _plan, signal) {
-      const { committed, uncommitted } = await blocksAt(path, 'all', signal)
+      const blocks = await blocksAt(path, 'all', signal)
+      const { committed, uncommitted } = blocks
       const length = idLength(uncommitted[0]?.id ?? committed[0]?.id ?? '') || usualId
       if (length < shortestId) {
         throw new Trouble({
@@ -254,14 +328,14 @@ export const azureStore = (connection: AzureConnection, root: AzureAddress, sche
           todo: 'Wait until that upload has ended; blocks that nobody commits are gone seven days after the last one came',
         })
       }
-      return opened(path, newUpload((await this.now(signal)) ?? Date.now()), length)
+      return opened(path, newUpload((await this.now(signal)) ?? Date.now()), length, othersIn(blocks))
     },
 
     async resumeUpload(path, id, _plan, signal) {
       if (!isOwnUpload(id)) return undefined
-      const { uncommitted } = await blocksAt(path, 'uncommitted', signal)
-      const block = uncommitted.find(({ own }) => own?.upload === id)
-      return block === undefined ? undefined : opened(path, id, idLength(block.id))
+      const blocks = await blocksAt(path, 'uncommitted', signal)
+      const block = blocks.uncommitted.find(({ own }) => own?.upload === id)
+      return block === undefined ? undefined : opened(path, id, idLength(block.id), othersIn(blocks))
     },
 
     async *unfinished({ path, signal } = {}) {
@@ -301,6 +375,8 @@ export const azureStore = (connection: AzureConnection, root: AzureAddress, sche
       )
       return { size: bytes.length, etag: md5.toString('hex') }
     },
+
+    listsUploads: () => 'of-new-objects',
 
     abort: ({ path }, signal) => discard(path, signal),
 

@@ -30,12 +30,7 @@ const direct: Readonly<Record<string, Open>> = {
     const { parseAzureUri } = await import('./azure-address.ts')
     const root = parseAzureUri(location)
     const connection = await connectAzure(root, settings, env)
-    return azureStore(
-      connection,
-      root,
-      schemeOf(location),
-      `${connection.identity} at ${connection.endpoint}, ${reached}`,
-    )
+    return azureStore(connection, root, `${connection.identity} at ${connection.endpoint}, ${reached}`)
   },
   file: async (location, reached, _settings, { cwd }) => {
     const { folderStore } = await import('./folder.ts')

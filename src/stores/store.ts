@@ -169,10 +169,11 @@ export interface Store {
   unfinished(options?: { path?: string; signal?: AbortSignal }): AsyncIterable<UnfinishedUpload>
 
   /**
-   * What `unfinished` shows without a path: all uploads below the root, or only those that are asked for by their exact key;
-   * `unknown` where nobody measured the store that answers. As of its last answer; absent where it is all.
+   * What `unfinished` shows without a path: all uploads below the root, those of objects that do not exist yet, or only those
+   * that are asked for by their exact key; `unknown` where nobody measured the store that answers. As of its last answer;
+   * absent where it is all.
    */
-  listsUploads?(): 'all' | 'by-key' | 'unknown'
+  listsUploads?(): 'all' | 'of-new-objects' | 'by-key' | 'unknown'
 
   /**
    * Sends a whole file in one request; present where a tracking server stands in between: the only way for large files

@@ -15,7 +15,7 @@ const open = async (prefix: string) => {
   const address = parseAzureUri(`wasbs://contract@labaccount.blob.core.windows.net/${prefix}`)
   const env = { AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString }
   const connection = await connectAzure(address, { requestTimeoutMs: 30_000, trustedHosts: [] }, env)
-  return azureStore(connection, address, 'wasbs', 'test')
+  return azureStore(connection, address, 'test')
 }
 
 const abilities = { resumes: true, lists: true, proves: true }
