@@ -1,5 +1,7 @@
 /** The steps that every story of a lost upload shares: the real client loses it, the doctor finds and repairs it, the real client loads it. */
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { Report } from '../../src/report.ts'
 import { examined } from '../doctor.ts'
@@ -35,6 +37,26 @@ export const lose = async (args: readonly string[], env: Record<string, string>)
     folder: join(dir, 'kept'),
     files: saved?.files as Lost['files'],
     stderr: result.stderr,
+  }
+}
+
+/** Loses a model like `lose`, killed once `due` says so, which looks at the store every few milliseconds. */
+export const loseWhen = async (
+  due: () => Promise<boolean>,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<Lost> => {
+  const file = join(await scratch(), 'now')
+  let over = false
+  const watching = (async () => {
+    while (!over && !(await due())) await sleep(10)
+    await writeFile(file, '')
+  })()
+  try {
+    return await lose([...args, '--kill-when-there', file], env)
+  } finally {
+    over = true
+    await watching
   }
 }
 

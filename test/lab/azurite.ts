@@ -11,6 +11,8 @@ const require = createRequire(import.meta.url)
 export interface Azurite extends Running {
   readonly url: string
   readonly connectionString: string
+  /** For a client that reaches it by another address, such as that of a slow link before it. */
+  readonly connectionStringBy: (origin: string) => string
 }
 
 /** Azurite's blob service. What was written in the last ten seconds is lost when it is killed. */
@@ -21,12 +23,14 @@ export async function startAzurite(): Promise<Azurite> {
   return onFreePorts(1, async (port) => {
     const dir = await freshDir('azurite')
     const url = `http://127.0.0.1:${port}/${account}`
-    const connectionString = [
-      'DefaultEndpointsProtocol=http',
-      `AccountName=${account}`,
-      `AccountKey=${key}`,
-      `BlobEndpoint=${url}`,
-    ].join(';')
+    const connectionStringBy = (origin: string) =>
+      [
+        'DefaultEndpointsProtocol=http',
+        `AccountName=${account}`,
+        `AccountKey=${key}`,
+        `BlobEndpoint=${origin}/${account}`,
+      ].join(';')
+    const connectionString = connectionStringBy(new URL(url).origin)
     const client = BlobServiceClient.fromConnectionString(connectionString, { retryOptions: { maxTries: 1 } })
     const running = await serve({
       name: 'Azurite',
@@ -44,6 +48,6 @@ export async function startAzurite(): Promise<Azurite> {
         return true
       },
     })
-    return { ...running, url, connectionString }
+    return { ...running, url, connectionString, connectionStringBy }
   })
 }

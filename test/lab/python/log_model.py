@@ -49,6 +49,8 @@ def due(given, store, folder, facts):
         for upload, parts in parts_of_open_uploads(store):
             if len(parts) >= given.kill_parts:
                 return {"key": upload["Key"], "upload_id": upload["UploadId"], "parts": len(parts)}
+    if given.kill_when_there is not None and os.path.exists(given.kill_when_there):
+        return {"file": given.kill_when_there}
     if given.kill_written is not None:
         for written, unfinished in unfinished_files(folder, facts["files"]):
             if unfinished >= given.kill_written:
@@ -79,9 +81,10 @@ parser.add_argument("--destination", help="where a proxying server keeps its art
 parser.add_argument("--store-endpoint", help="the S3 endpoint to look at, where the client's own goes through a slow link")
 parser.add_argument("--kill-parts", type=int, metavar="K", help="SIGKILL when an upload is open with K parts or more")
 parser.add_argument("--kill-written", type=int, metavar="BYTES", help="SIGKILL when a folder store holds so much of an unfinished file")
+parser.add_argument("--kill-when-there", metavar="FILE", help="SIGKILL once this file is there: whoever started it watches the store")
 parser.add_argument("--kill-after", type=float, metavar="SECONDS", help="SIGKILL so long after the upload began")
 given = parser.parse_args()
-to_be_killed = any(how is not None for how in (given.kill_parts, given.kill_written, given.kill_after))
+to_be_killed = any(how is not None for how in (given.kill_parts, given.kill_written, given.kill_when_there, given.kill_after))
 
 
 def copy_and_stop(source, target, length=0):
