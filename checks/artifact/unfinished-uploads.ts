@@ -32,6 +32,17 @@ const undated = (at: string): Gap => ({
   about: 'orphans',
 })
 
+/** cloud.google.com/storage/docs/resumable-uploads: a session is known by its address alone, and expires after a week. */
+const unlisted = (at: string): Gap => ({
+  kind: 'gap',
+  at,
+  cannot: 'see',
+  because:
+    'Google Cloud Storage lists no resumable upload sessions, by which its own clients send: one that was abandoned cannot be seen; it costs nothing, and ends by itself a week after it was begun',
+  unexpected: false,
+  about: 'orphans',
+})
+
 export default defineCheck({
   id: 'artifact/unfinished-uploads',
   title: 'No abandoned upload takes up room',
@@ -59,6 +70,7 @@ export default defineCheck({
   },
   async *run({ target, store, unfinishedUploads, orphanAge }) {
     for (const gap of unfinishedUploads.gaps) yield { kind: 'gap', ...gap, about: 'orphans' }
+    if (store.kind === 'gcs') yield unlisted(target.name)
     const { now } = unfinishedUploads
     const since = (time: number | undefined) => (time === undefined || now === undefined ? undefined : now - time)
     for (const upload of unfinishedUploads.uploads) {

@@ -1,6 +1,6 @@
+import { crc32c } from '../crc32c.ts'
 import { againstSize } from './against-size.ts'
 import { hasAt, u32le, u64le } from './bytes.ts'
-import { crc32c } from './crc32c.ts'
 import { broken, complete, type Format, unknown } from './format.ts'
 
 const mark = [0x0c, 0xdb, 0x3a, 0x2a]

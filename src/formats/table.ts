@@ -1,5 +1,5 @@
+import { crc32c, unmasked } from '../crc32c.ts'
 import { u32le } from './bytes.ts'
-import { crc32c, unmasked } from './crc32c.ts'
 import { Cursor, inMemory } from './cursor.ts'
 import type { Peek } from './format.ts'
 

@@ -32,6 +32,13 @@ const direct: Readonly<Record<string, Open>> = {
     const connection = await connectAzure(root, settings, env)
     return azureStore(connection, root, `${connection.identity} at ${connection.endpoint}, ${reached}`)
   },
+  gs: async (location, reached, settings, { env }) => {
+    const { connectGcs } = await import('./gcs-client.ts')
+    const { gcsStore, parseGcsUri } = await import('./gcs.ts')
+    const root = parseGcsUri(location)
+    const connection = await connectGcs(settings, env)
+    return gcsStore(connection, root, `${connection.identity} at ${connection.endpoint}, ${reached}`)
+  },
   file: async (location, reached, _settings, { cwd }) => {
     const { folderStore } = await import('./folder.ts')
     return folderStore(localPath(location, cwd), `as a folder of this machine, ${reached}`)
@@ -55,7 +62,7 @@ const openDirect: Open = async (location, reached, settings, around) => {
     kind: 'unsupported',
     what: `cannot open ${withoutSecrets(location)}`,
     why: `${scheme}: stores are not supported by this version`,
-    todo: 'Use a store of the scheme s3:, wasbs: or abfss:, or a folder',
+    todo: 'Use a store of the scheme s3:, wasbs:, abfss: or gs:, or a folder',
   })
 }
 

@@ -1,12 +1,12 @@
-import { Agent, buildConnector, type Dispatcher, ProxyAgent, request } from 'undici'
+import { type Dispatcher, request } from 'undici'
 import { Trouble } from '../errors.ts'
 import { firstBytes } from '../first-bytes.ts'
-import { signedTls, trustOf } from '../mlflow/trust.ts'
+import { signedTls } from '../mlflow/trust.ts'
 import type { Settings } from '../mlflow/types.ts'
 import type { Environment } from '../mlflow/variables.ts'
-import { usableProxy } from '../probes/environment-proxy.ts'
 import { retryAfterIn } from '../retry-after.ts'
 import { duration } from '../words.ts'
+import { openLine } from './line.ts'
 import { networkTrouble } from './network-trouble.ts'
 
 /**
@@ -36,30 +36,7 @@ export interface Answer {
 const errorRead = 64 * 1024
 
 export const signedUrls = (settings: Settings, env: Environment = process.env): SignedUrls => {
-  const idle = settings.requestTimeoutMs
-  const tls = trustOf(signedTls(settings, env))
-  const times = { headersTimeout: idle, bodyTimeout: idle }
-  // undici has no time-out for a body that no longer flows; the socket's own covers sending and receiving.
-  const base = buildConnector({ ...tls, timeout: 10_000 })
-  const direct = new Agent({
-    ...times,
-    connect: (options, callback) =>
-      base(options, (...result) => {
-        const [, socket] = result
-        socket?.setTimeout(idle, () => {
-          socket.destroy(Object.assign(new Error('no bytes flowed'), { code: 'ETIMEDOUT' }))
-        })
-        callback(...result)
-      }),
-  })
-  const proxies = new Map<string, ProxyAgent>()
-  const dispatcherFor = (url: URL): Dispatcher => {
-    const uri = usableProxy(url, env)?.url.href
-    if (uri === undefined) return direct
-    const agent = proxies.get(uri) ?? new ProxyAgent({ uri, ...times, requestTls: tls })
-    proxies.set(uri, agent)
-    return agent
-  }
+  const line = openLine(settings.requestTimeoutMs, signedTls(settings, env), env)
 
   const call = async (url: string, options: Omit<Dispatcher.RequestOptions, 'origin' | 'path'>, how: Calling) => {
     const parsed = URL.canParse(url) ? new URL(url) : undefined
@@ -74,7 +51,7 @@ export const signedUrls = (settings: Settings, env: Environment = process.env): 
     }
     try {
       const signal = how.signal === undefined ? {} : { signal: how.signal }
-      const answer = await request(parsed, { ...options, ...signal, dispatcher: dispatcherFor(parsed) })
+      const answer = await request(parsed, { ...options, ...signal, dispatcher: line.dispatcherFor(parsed) })
       if (answer.statusCode >= 200 && answer.statusCode < 300) return answer
       const said = (await firstBytes(answer.body, errorRead)).toString()
       throw refusal(parsed, answer.statusCode, said, how.what, headerOf(answer.headers)('retry-after'))
@@ -118,9 +95,7 @@ export const signedUrls = (settings: Settings, env: Environment = process.env): 
         throw networkTrouble(how.what, new URL(url).origin, error) ?? error
       }
     },
-    close: async () => {
-      for (const agent of [direct, ...proxies.values()]) await agent.destroy()
-    },
+    close: line.close,
   }
 }
 

@@ -27,6 +27,8 @@ export interface Part {
   readonly etag?: string
   /** CRC32 (ISO-HDLC, as `zlib.crc32`), where the store tells it. */
   readonly crc32?: number
+  /** CRC-32C, for stores that keep that of the whole object. */
+  readonly crc32c?: number
   /** Milliseconds since the epoch, by the store's clock. */
   readonly modified?: number
 }
@@ -69,6 +71,8 @@ export interface OpenUpload {
   readonly path: string
   /** Of an upload by signed addresses whose lifetime shows in them (S3): how long that is. */
   readonly signed?: SignedFor
+  /** Parts must be sent one after the other, from the first to the last, and once each: the store keeps no parts, only how far it has the file. */
+  readonly ordered?: true
   /** The parts that the store holds now. A number that was sent twice appears once, with what was sent last, or not at all where the store does not tell which one that is (SeaweedFS, within a second). Undefined where this route cannot list them. */
   parts(signal?: AbortSignal): Promise<readonly Part[]> | undefined
   /** The store checks `crc32` (or an MD5 made from the same bytes) before it accepts the part; throws `Trouble` otherwise. `bytes` must not change until it settles. */
@@ -105,6 +109,8 @@ export interface ObjectProof {
   readonly size: number
   /** CRC32 of the whole object, where the store keeps it as such. */
   readonly crc32?: number
+  /** CRC-32C of the whole object, likewise (Google Cloud Storage). */
+  readonly crc32c?: number
   readonly etag?: string
 }
 
@@ -129,7 +135,7 @@ export interface PassedOver {
 }
 
 export interface Store {
-  readonly kind: 'folder' | 's3' | 'azure' | 'proxied'
+  readonly kind: 'folder' | 's3' | 'azure' | 'gcs' | 'proxied'
   /** The root's full address for people, without credentials or signatures. */
   readonly uri: string
   /** How this store is reached: "your credentials, at the destination given by --artifacts-destination". */

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import { crc32c } from '../crc32c.ts'
 import type { Source } from './identity.ts'
 
 const sliceBytes = 4 * 1024 * 1024
@@ -7,22 +8,29 @@ const sliceBytes = 4 * 1024 * 1024
 /** Small enough to stay in the processor's cache and to be given away; reused by one caller at a time. */
 export const scratch = (): Uint8Array => new Uint8Array(sliceBytes)
 
-/** CRC32, and MD5 in hex where it is asked for, of `length` bytes of a local file, read in slices. */
+/** CRC32, and MD5 in hex or CRC-32C where that is asked for, of `length` bytes of a local file, read in slices. */
 export const digestRange = async (
   source: Pick<Source, 'read'>,
   range: { readonly offset: number; readonly length: number },
-  options: { readonly md5: boolean; readonly buffer: Uint8Array; readonly signal: AbortSignal | undefined },
-): Promise<{ readonly crc32: number; readonly md5: string | undefined }> => {
+  options: {
+    readonly md5: boolean
+    readonly crc32c?: boolean
+    readonly buffer: Uint8Array
+    readonly signal: AbortSignal | undefined
+  },
+): Promise<{ readonly crc32: number; readonly crc32c?: number; readonly md5: string | undefined }> => {
   const md5: Hash | undefined = options.md5 ? createHash('md5') : undefined
   const end = range.offset + range.length
   let crc = 0
+  let castagnoli = 0
   for (let at = range.offset; at < end; at += options.buffer.length) {
     options.signal?.throwIfAborted()
     const slice = await source.read(options.buffer, at, Math.min(options.buffer.length, end - at))
     crc = crc32(slice, crc)
+    if (options.crc32c === true) castagnoli = crc32c(slice, castagnoli)
     md5?.update(slice)
   }
-  return { crc32: crc, md5: md5?.digest('hex') }
+  return { crc32: crc, ...(options.crc32c === true && { crc32c: castagnoli }), md5: md5?.digest('hex') }
 }
 
 /** SHA-256 of a whole file in lower-case hex, read in slices. */

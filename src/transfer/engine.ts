@@ -150,10 +150,15 @@ const refuseIfTooSlow = (path: string, { validMs }: SignedFor, { elapsedMs, sent
   })
 }
 
-/** Throws `conflict` where the bytes read back are others. */
+/** By the CRC-32C that the store keeps of what it has, for a read of the local file; else by reading the stored one back. Throws `conflict` where the bytes are others. */
 const readingBack = async ({ transfer, source }: Job, why: string): Promise<Exclude<Verdict, { is: 'different' }>> => {
   const { store, path, signal } = transfer
-  const verdict = await readBack(transfer.verification ?? 'full', { store, path, source, why }, signal)
+  const proof = await store.proof(path, signal)
+  const told = proof?.crc32c === undefined ? undefined : await compareWithLocal(source, proof, signal)
+  const verdict =
+    told === undefined || told.is === 'unknown'
+      ? await readBack(transfer.verification ?? 'full', { store, path, source, why }, signal)
+      : told
   if (verdict.is !== 'different') return verdict
   throw otherThanSent(path, verdict.why)
 }

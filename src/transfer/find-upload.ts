@@ -67,6 +67,26 @@ const isComparable = (part: Part, plan: ChunkPlan): boolean =>
   part.size === partAt(plan, part.number).length &&
   (part.crc32 !== undefined || md5In(part.etag) !== undefined)
 
+/** Of an upload of our own whose store tells no more than how far it has the file: what was sent of a file that has not changed. The whole is compared at the end. */
+const heldInOrder = async (
+  { source, signal }: Search,
+  plan: ChunkPlan,
+  listed: readonly Part[],
+): Promise<Map<number, ProvedPart>> => {
+  const held = new Map<number, ProvedPart>()
+  const buffer = scratch()
+  for (const part of listed) {
+    const { md5: _, ...sums } = await digestRange(source, partAt(plan, part.number), {
+      md5: false,
+      crc32c: true,
+      buffer,
+      signal,
+    })
+    held.set(part.number, { ...part, ...sums })
+  }
+  return held
+}
+
 const heldParts = async (
   search: Search,
   plan: ChunkPlan,
@@ -109,8 +129,13 @@ const fromJournal = async (search: Search, own: ChunkPlan): Promise<Found | unde
   const plan = planWith(source.size, left.partSize, store.limits, budget)
   const upload = await store.resumeUpload(path, left.uploadId, cutOf(plan), signal)
   if (upload === undefined) return undefined
-  const listed = await upload.parts(signal)
-  return { upload, plan, held: await heldParts(search, plan, listed ?? []), from: 'journal' }
+  if (upload.ordered === true && !sameIdentity(left.source, source.identity)) {
+    await upload.abort(signal)
+    return undefined
+  }
+  const listed = (await upload.parts(signal)) ?? []
+  const held = await (upload.ordered === true ? heldInOrder : heldParts)(search, plan, listed)
+  return { upload, plan, held, from: 'journal' }
 }
 
 /** The part size that an upload dictates. Without parts, or in a folder, where any cut will do, it is our own. */

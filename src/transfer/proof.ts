@@ -24,6 +24,7 @@ const sizesDiffer = (stored: number, local: number): Verdict => ({
   is: 'different',
   why: `the store holds ${stored} bytes where ${local} are expected`,
 })
+const castagnoliDiffers: Verdict = { is: 'different', why: 'its CRC-32C differs from that of the local file' }
 const crcDiffers: Verdict = { is: 'different', why: 'its CRC32 differs from that of the local file' }
 
 /** Holds the store's proof of an object against what was sent. An ETag can prove, but never disprove: encryption changes it. */
@@ -66,6 +67,10 @@ export const compareWithLocal = async (source: Source, proof: ObjectProof, signa
   if (proof.crc32 !== undefined) {
     const local = await digestRange(source, whole, { md5: false, buffer, signal })
     return local.crc32 === proof.crc32 ? equalBy('CRC32 of the whole object') : crcDiffers
+  }
+  if (proof.crc32c !== undefined) {
+    const local = await digestRange(source, whole, { md5: false, crc32c: true, buffer, signal })
+    return local.crc32c === proof.crc32c ? equalBy('CRC-32C of the whole object') : castagnoliDiffers
   }
   const stored = md5In(proof.etag)
   if (stored !== undefined) {

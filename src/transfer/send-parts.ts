@@ -64,7 +64,7 @@ export const sendParts = async (sending: Sending): Promise<readonly ProvedPart[]
   }
 
   const longest = Math.min(plan.partSize, Math.max(plan.size, 1))
-  const workers = Math.min(sender.concurrency, plan.parts - held.size)
+  const workers = upload.ordered === true ? 1 : Math.min(sender.concurrency, plan.parts - held.size)
   // All of them end before a failure is told: no buffer is in use and no journal line under way any more.
   const ended = await Promise.allSettled(Array.from({ length: workers }, work))
   sending.signal?.throwIfAborted()

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { crc32c } from '../../src/formats/crc32c.ts'
+import { crc32c } from '../../src/crc32c.ts'
 import { joined, stored, unflagged } from './fixtures.ts'
 import { cuts, judged } from './judging.ts'
 
