@@ -128,6 +128,18 @@ type Cause = Pick<Limit, 'hop' | 'setting' | 'scope' | 'max' | 'because'> & {
 /** Not even the smallest canary gets through. */
 const never = (kind: RouteKind, failure: Failure): Cause => {
   const none = { scope: 'file', max: { bytes: 0 } } as const
+  if (kind === 'signed-parts' && (failure.status ?? 0) >= 500 && failure.sentBytes === 0) {
+    return {
+      ...none,
+      hop: 'server',
+      setting: 'signing of parts',
+      because: `the server offers to sign addresses for parts, and cannot: ${failure.why}`,
+      remedy: {
+        text: "Read the server's log: its login may have no key to sign with, or be wrong. Until then, have whole files go through the server.",
+        commands: ['export MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=false'],
+      },
+    }
+  }
   if (kind !== 'proxied-put') {
     const hop = kind === 'signed-parts' && failure.status === undefined ? 'network' : 'store'
     return {

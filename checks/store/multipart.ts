@@ -54,6 +54,18 @@ const steps: Readonly<Record<Step, Meaning>> = {
 
 const facts = { step: 'text', took: 'ms' } as const
 
+/** The server offers parts and fails when it is asked for them; its answer is a page without a reason. */
+const unsigned = (at: string, took: number, why: string): Finding<typeof facts> => ({
+  kind: 'finding',
+  at,
+  says: `the server offers to sign addresses for parts, and cannot: ${why}; files that go in parts do not get through`,
+  facts: { step: 'create', took },
+  remedy: {
+    text: 'Read the server\'s log. On Google Cloud Storage, "you need a private key to sign credentials" means that its login has none (Workload Identity, a compute or user login): give it the key of a service account, or have whole files go through the server; every try leaves an unfinished upload without parts in the bucket. Wrong credentials and a missing bucket look the same from outside.',
+    commands: ['export MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=false'],
+  },
+})
+
 export default defineCheck({
   id: 'store/multipart',
   title: 'The store begins, lists and aborts a multipart upload',
@@ -77,6 +89,10 @@ export default defineCheck({
       if (trouble === undefined) continue
       const { doing, costs, costsDoctor, severity, action } = steps[step]
       const denied = trouble.kind === 'denied' && (store.kind === 's3' || trouble.action !== undefined)
+      if (store.kind === 'proxied' && step === 'create' && (trouble.status ?? 0) >= 500) {
+        yield unsigned(target.name, ms, trouble.why)
+        continue
+      }
       const finding: Finding<typeof facts> = {
         kind: 'finding',
         at: target.name,

@@ -174,6 +174,12 @@ export const signedAddressesOpener = opener(signedAddresses, async (opening: Ope
   const signed = proxiedStore(await open(server), by.location, '')
   try {
     if (signed.route !== 'signed-parts') throw new NotApplicable('the server signs no parts')
+    const tiny =
+      (await open(store).catch(ifTrouble))?.kind === 'proxied' && (await open(multipartCanary).catch(ifTrouble))
+    // What cannot be begun is not tried again: it may have been begun all the same, with nobody told how to abort it.
+    if (tiny?.steps.some(({ step, trouble }) => step === 'create' && trouble !== undefined)) {
+      throw new NotApplicable('no upload by signed addresses can be begun')
+    }
     const time = (await signed.now(signal)) ?? Date.now()
     const { upload, end } = await keeper(opening).upload(signed, { sourceSize: 1, partSize: 1 }, time)
     await end()

@@ -4,12 +4,13 @@ import { ifTrouble, NotApplicable, Trouble } from '../errors.ts'
 import type { Route } from '../mlflow/route.ts'
 import { routeFor, routesOf } from '../mlflow/route.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
+import type { CanaryStep, MultipartCanary } from '../probes/multipart-canary.ts'
 import { partsTransfer } from '../probes/parts-transfer.ts'
 import type { PutPlace } from '../probes/put-transfer.ts'
 import { putTransfer } from '../probes/put-transfer.ts'
 import { boundless } from '../probes/rates.ts'
 import { clientThreads } from '../probes/threads.ts'
-import type { Transfer } from '../probes/types.ts'
+import type { Transfer, TransferTry } from '../probes/types.ts'
 import { join } from '../stores/path.ts'
 import type { Store } from '../stores/store.ts'
 import { keeper, type ProxiedPlace, proxiedPlace } from './canaries.ts'
@@ -212,8 +213,14 @@ const inParts = async (opening: Opening<Needed>, by: Route, kind: RouteKind, sha
     if (signed.route !== 'signed-parts') throw new NotApplicable('the server signs no parts')
     through = signed
   } else through = await open(store)
-  const unabortable = await notAborted(open, kind)
-  if (unabortable !== undefined) return { tries: [], objection: unabortable }
+  const tiny = await tinyUpload(open, kind)
+  const unbegun = troubleOf(tiny, 'create')
+  // A server that begins an upload and then cannot sign its parts leaves it behind, and tells no id by which to abort it.
+  if (kind === 'signed-parts' && unbegun !== undefined) return { tries: [notBegun(unbegun)] }
+  const unaborted = troubleOf(tiny, 'abort')
+  if (unaborted !== undefined) {
+    return { tries: [], objection: `an upload that is begun here cannot be aborted (${unaborted.why})` }
+  }
   const { processors } = await open(memory)
   const { upload } = keeper(opening)
   const time = (await through.now(signal).catch(ifTrouble)) ?? Date.now()
@@ -228,12 +235,23 @@ const inParts = async (opening: Opening<Needed>, by: Route, kind: RouteKind, sha
   })
 }
 
-/** Why nothing large may be begun: the tiny upload that was tried in the same way could not be aborted. */
-const notAborted = async (open: Opening<Needed>['open'], kind: RouteKind): Promise<string | undefined> => {
+/** The tiny upload that was tried in the same way; undefined where it went another. */
+const tinyUpload = async (open: Opening<Needed>['open'], kind: RouteKind): Promise<MultipartCanary | undefined> => {
   // With one's own credentials for the store behind a server, the tiny one says nothing about the server's.
   const opened = await open(store).catch(ifTrouble)
   if ((kind === 'signed-parts') !== (opened?.kind === 'proxied')) return undefined
-  const tried = await open(multipartCanary).catch(ifTrouble)
-  const trouble = tried?.steps.find(({ step }) => step === 'abort')?.trouble
-  return trouble && `an upload that is begun here cannot be aborted (${trouble.why})`
+  return open(multipartCanary).catch(ifTrouble)
 }
+
+const troubleOf = (tiny: MultipartCanary | undefined, of: CanaryStep): Trouble | undefined =>
+  tiny?.steps.find(({ step }) => step === of)?.trouble
+
+const notBegun = ({ status, why }: Trouble): TransferTry => ({
+  ...{ bytes: 0, parts: 1, bodyMs: 0, stallMs: 0 },
+  ...(status !== undefined && { status }),
+  failed: {
+    how: status === undefined ? 'closed' : 'status',
+    ...(status !== undefined && { status }),
+    ...{ during: 'body', afterMs: 0, sentBytes: 0, why },
+  },
+})
