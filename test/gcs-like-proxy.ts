@@ -1,11 +1,13 @@
 /**
  * A server in front of gcp-storage-emulator that answers as Google Cloud Storage does where the emulator does not, by the
- * provider's documentation: conditions on generations (412), pages of lists, cancelled sessions (499), multipart uploads of
- * the XML API, and logins. What it adds was never compared with the real service.
+ * provider's documentation: conditions on generations (412), pages of lists, cancelled sessions (499), refused
+ * checksums (400), multipart uploads of the XML API, and logins. What it adds was never compared with the real service.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { crc32c } from '../src/crc32c.ts'
+import { crc32cFromBase64 } from '../src/stores/gcs-session.ts'
 
 export interface GcsLikeProxy {
   readonly url: string
@@ -13,17 +15,6 @@ export interface GcsLikeProxy {
   readonly seen: readonly { readonly method: string; readonly url: string; readonly range: string | undefined }[]
   /** Unfinished uploads of the XML API. */
   uploads(): readonly { readonly name: string; readonly id: string; readonly parts: number }[]
-  /** Called before a request goes on; `cut` closes its connection. */
-  meddle: (seen: { method: string; url: string; range: string | undefined }) => 'pass' | 'cut' | Promise<'pass' | 'cut'>
-  /** Called once the emulator has answered; `lose` closes the connection in place of the answer. */
-  answered: (seen: {
-    method: string
-    url: string
-    range: string | undefined
-    status: number
-  }) => 'deliver' | 'lose' | Promise<'deliver' | 'lose'>
-  /** Resolves when no request is under way. */
-  idle(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -61,8 +52,6 @@ export const gcsLikeProxy = async (
   const conditions = new Map<string, Condition>()
   const cancelled = new Set<string>()
   const seen: { method: string; url: string; range: string | undefined }[] = []
-  let open = 0
-  let proxy: GcsLikeProxy
 
   const generationOf = async ({ bucket, name }: Pick<Condition, 'bucket' | 'name'>): Promise<string> => {
     const answer = await fetch(`${upstream}/storage/v1/b/${bucket}/o/${encodeURIComponent(name)}`)
@@ -71,6 +60,20 @@ export const gcsLikeProxy = async (
   }
   const isMet = async (condition: Condition): Promise<boolean> =>
     (await generationOf(condition)) === condition.generation
+
+  /** CRC-32C of what each session holds, and how much that is. */
+  const sums = new Map<string, { bytes: number; sum: number }>()
+  /** Counts in what came; true where it is the end, and the sum that came with it is another one. */
+  const sumRefused = (session: string, request: IncomingMessage, body: Buffer): boolean => {
+    const [, start = '0', total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(request.headers['content-range'] ?? '') ?? []
+    if (total === undefined) return false
+    const held = sums.get(session) ?? { bytes: 0, sum: 0 }
+    const fresh = body.subarray(Math.max(0, held.bytes - Number(start)))
+    const now = { bytes: held.bytes + fresh.length, sum: crc32c(fresh, held.sum) }
+    sums.set(session, now)
+    const told = /crc32c=([A-Za-z0-9+/=]+)/.exec(String(request.headers['x-goog-hash'] ?? ''))?.[1]
+    return total !== '*' && told !== undefined && crc32cFromBase64(told) !== now.sum
+  }
 
   const bucketIn = (url: URL): string => /\/b\/([^/]+)/.exec(url.pathname)?.[1] ?? ''
 
@@ -82,12 +85,7 @@ export const gcsLikeProxy = async (
     ) as string
   }
 
-  const forward = async (
-    request: IncomingMessage,
-    body: Buffer,
-    response: ServerResponse,
-    note: (typeof seen)[number],
-  ): Promise<void> => {
+  const forward = async (request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> => {
     const headers = new Headers()
     for (const [name, value] of Object.entries(request.headers)) {
       if (
@@ -115,16 +113,12 @@ export const gcsLikeProxy = async (
       const name = to.searchParams.get('name') ?? (body.length > 0 ? nameIn(body) : '')
       if (id !== null && generation !== null) conditions.set(id, { bucket: bucketIn(to), name, generation })
     }
-    if ((await proxy.answered({ ...note, status: answer.status })) === 'lose') {
-      response.destroy()
-      return
-    }
     const out: Record<string, string> = { date: new Date().toUTCString() }
     for (const name of ['content-type', 'range', 'content-range', 'x-goog-hash']) {
       const value = answer.headers.get(name)
       if (value !== null) out[name] = value
     }
-    if (location !== null) out.location = location.replace(upstream, proxy.url)
+    if (location !== null) out.location = location.replace(upstream, `http://${request.headers.host}`)
     response.writeHead(answer.status, out)
     response.end(content)
   }
@@ -226,13 +220,8 @@ export const gcsLikeProxy = async (
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { method = 'GET', url: path = '/' } = request
     const range = request.headers['content-range']
-    const note = { method, url: path, range }
-    seen.push(note)
+    seen.push({ method, url: path, range })
     const body = await bodyOf(request)
-    if ((await proxy.meddle(note)) === 'cut') {
-      response.destroy()
-      return
-    }
     const url = new URL(path, upstream)
     const session = url.searchParams.get('upload_id')
     if (
@@ -260,37 +249,32 @@ export const gcsLikeProxy = async (
       reject(response, 412, 'conditionNotMet', 'At least one of the pre-conditions you specified did not hold.')
       return
     }
+    if (session !== null && sumRefused(session, request, body)) {
+      cancelled.add(session)
+      reject(response, 400, 'invalid', "Provided CRC32C doesn't match calculated CRC32C.")
+      return
+    }
     if (method === 'GET' && /\/b\/[^/]+\/o$/.test(url.pathname) && (await page(url, response))) return
     if (
       !/^\/(?:upload|download|storage|batch|b)(?:\/|$)/.test(url.pathname) &&
       (await xmlApi(url, method, body, request, response))
     )
       return
-    await forward(request, body, response, note)
+    await forward(request, body, response)
   }
 
   const server = createServer((request, response) => {
-    open += 1
-    response.on('close', () => {
-      open -= 1
-    })
     handle(request, response).catch(() => response.destroy())
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  proxy = {
+  return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     seen,
     uploads: () => [...xml].map(([id, { name, parts }]) => ({ id, name, parts: parts.size })),
-    meddle: () => 'pass',
-    answered: () => 'deliver',
-    async idle() {
-      while (open > 0) await new Promise((done) => setTimeout(done, 5))
-    },
     stop: () =>
       new Promise((done) => {
         server.close(() => done())
         server.closeAllConnections()
       }),
   }
-  return proxy
 }

@@ -1,7 +1,8 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { readBlockId } from '../src/stores/azure-block-id.ts'
 
-/** One request to an S3 store, as seen on the way. */
+/** One request to a store, as seen on the way. */
 export interface Seen {
   readonly method: string
   /** Path and query. */
@@ -10,6 +11,8 @@ export interface Seen {
   /** `part`, `complete`, `create`, or the method of anything else. */
   readonly call: string
   readonly part: number | undefined
+  /** Which upload it belongs to, where it shows. */
+  readonly upload: string | undefined
   /** The store's answer; undefined while it has not come. */
   status: number | undefined
   /** Of the body, as far as it came. */
@@ -45,18 +48,50 @@ export interface WatchingProxy {
   stop(): Promise<void>
 }
 
-const callOf = (incoming: IncomingMessage): Pick<Seen, 'call' | 'part'> => {
-  const query = new URL(incoming.url ?? '/', 'http://x').searchParams
-  const method = incoming.method ?? ''
+type Call = Pick<Seen, 'call' | 'part' | 'upload'>
+
+const s3Call = (method: string, query: URLSearchParams): Call => {
   const part = query.get('partNumber')
-  if (method === 'PUT' && part !== null) return { call: 'part', part: Number(part) }
-  if (method === 'POST' && query.has('uploads')) return { call: 'create', part: undefined }
-  if (method === 'POST' && query.has('uploadId')) return { call: 'complete', part: undefined }
-  return { call: method, part: undefined }
+  const upload = query.get('uploadId') ?? undefined
+  if (method === 'PUT' && part !== null) return { call: 'part', part: Number(part), upload }
+  if (method === 'POST' && query.has('uploads')) return { call: 'create', part: undefined, upload }
+  if (method === 'POST' && upload !== undefined) return { call: 'complete', part: undefined, upload }
+  return { call: method, part: undefined, upload }
 }
 
-/** Forwards to an S3 store on 127.0.0.1 and notes what the store answered, also when the client is gone by then. */
-export const watchingProxy = async (endpoint: string): Promise<WatchingProxy> => {
+/** An upload is begun without a request there: its blocks' ids say where they belong. */
+const azureCall = (method: string, query: URLSearchParams): Call => {
+  const own = readBlockId(query.get('blockid') ?? '')
+  const upload = own?.upload
+  if (method === 'PUT' && query.get('comp') === 'block') return { call: 'part', part: own?.part, upload }
+  if (method === 'PUT' && query.get('comp') === 'blocklist') return { call: 'complete', part: undefined, upload }
+  return { call: method, part: undefined, upload }
+}
+
+/** Parts are counted by the chunks that this tool sends, `partSize` bytes each. */
+const gcsCall = (method: string, query: URLSearchParams, range: string, partSize: number): Call => {
+  const upload = query.get('upload_id') ?? undefined
+  const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(range) ?? []
+  if (start !== undefined && total === '*')
+    return { call: 'part', part: Math.floor(Number(start) / partSize) + 1, upload }
+  if (start !== undefined) return { call: 'complete', part: undefined, upload }
+  if (method === 'POST' && query.get('uploadType') === 'resumable') return { call: 'create', part: undefined, upload }
+  return { call: method === 'POST' ? 'PUT' : method, part: undefined, upload }
+}
+
+/** What is spoken to the store; of Google's API, with the bytes of a part. */
+export type Dialect = 's3' | 'azure' | { readonly gcs: number }
+
+const callOf = (incoming: IncomingMessage, dialect: Dialect): Call => {
+  const query = new URL(incoming.url ?? '/', 'http://x').searchParams
+  const method = incoming.method ?? ''
+  if (dialect === 's3') return s3Call(method, query)
+  if (dialect === 'azure') return azureCall(method, query)
+  return gcsCall(method, query, incoming.headers['content-range'] ?? '', dialect.gcs)
+}
+
+/** Forwards to a store on 127.0.0.1 and notes what the store answered, also when the client is gone by then. */
+export const watchingProxy = async (endpoint: string, dialect: Dialect = 's3'): Promise<WatchingProxy> => {
   const upstream = new URL(endpoint)
   const seen: Seen[] = []
   const sockets = new Set<Socket>()
@@ -74,7 +109,7 @@ export const watchingProxy = async (endpoint: string): Promise<WatchingProxy> =>
       method: incoming.method ?? '',
       url: incoming.url ?? '',
       headers: incoming.headers,
-      ...callOf(incoming),
+      ...callOf(incoming, dialect),
       status: undefined,
       bytes: 0,
     }

@@ -174,8 +174,8 @@ export const signedAddressesOpener = opener(signedAddresses, async (opening: Ope
   const signed = proxiedStore(await open(server), by.location, '')
   try {
     if (signed.route !== 'signed-parts') throw new NotApplicable('the server signs no parts')
-    const tiny =
-      (await open(store).catch(ifTrouble))?.kind === 'proxied' && (await open(multipartCanary).catch(ifTrouble))
+    const sameWay = (await open(store).catch(ifTrouble))?.kind === 'proxied'
+    const tiny = sameWay ? await open(multipartCanary).catch(ifTrouble) : undefined
     // What cannot be begun is not tried again: it may have been begun all the same, with nobody told how to abort it.
     if (tiny?.steps.some(({ step, trouble }) => step === 'create' && trouble !== undefined)) {
       throw new NotApplicable('no upload by signed addresses can be begun')

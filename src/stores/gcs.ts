@@ -56,6 +56,10 @@ const none = '0'
 const sessionId = /^session (\d+) (https?:\/\/\S+)$/
 const xmlId = /^xml (\S+)$/
 
+/** A checksum that was refused, as `gcsRefused` tells it. */
+const isDamaged = (error: unknown): boolean =>
+  error instanceof Trouble && error.kind === 'unavailable' && (error.status === 400 || error.status === 409)
+
 const refusedAsChanged = (what: string): Trouble =>
   new Trouble({
     kind: 'conflict',
@@ -205,7 +209,13 @@ export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: s
         await catchUp(what, signal)
         if (held > at) throw lost(what)
         doubtful = true
-        const made = await session.finish(at, tail, plan.sourceSize, sum, signal)
+        const made = await session.finish(at, tail, plan.sourceSize, sum, signal).catch(async (error: unknown) => {
+          if (!isDamaged(error)) throw error
+          // What it holds is not what was sent, and nothing of it can be put right.
+          await session.cancel(signal)
+          const why = 'the store refused the checksum of the whole: it was damaged on the way'
+          throw new Trouble({ kind: 'not-found', what, why, todo: 'Run the same command again' })
+        })
         if ('held' in made) {
           throw new Trouble({
             kind: 'unavailable',
@@ -377,7 +387,7 @@ export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: s
       const type = 'Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary'
       const head = `--${boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n${JSON.stringify(metadata)}\r\n--${boundary}\r\n${type}\r\n\r\n`
       const body = Buffer.concat([Buffer.from(head), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)])
-      const query = new URLSearchParams({ uploadType: 'multipart', ifGenerationMatch: generation })
+      const query = new URLSearchParams({ uploadType: 'multipart', name, ifGenerationMatch: generation })
       const answer = await connection.call({
         ...{ method: 'POST', url: `/upload/storage/v1/b/${root.bucket}/o?${query}`, what, body, signal },
         action: 'storage.objects.create',

@@ -213,6 +213,20 @@ const smallest = ({ limits }: Store): number => Math.max(limits.minPart, 1024 **
 const isForSmaller = (error: unknown): boolean =>
   error instanceof Trouble && (error.kind === 'too-large' || isPassing(error))
 
+/** Whether a session of bytes in order is over: it has expired, or what it held was damaged. All of it is to be sent again. */
+const isOver = ({ upload }: Found, error: unknown): boolean =>
+  upload.ordered === true && error instanceof Trouble && error.kind === 'not-found'
+
+/** Goes on with an upload; from the beginning where that is over, once. */
+const sendOrAnew = async (job: Journaled, search: Search, found: Found): Promise<Transferred> => {
+  try {
+    return await sendOrSmaller(job, search, found)
+  } catch (error) {
+    if (!isOver(found, error)) throw error
+    return sendOrSmaller(job, search, await begin(search))
+  }
+}
+
 /** Goes on with an upload; once more from the beginning, with the smallest parts that the store takes, where not one whole part has ever got through. */
 const sendOrSmaller = async (job: Journaled, search: Search, found: Found): Promise<Transferred> => {
   const { store, source, signal } = search
@@ -267,9 +281,9 @@ const run = async (job: Journaled): Promise<Transferred> => {
     ...{ sightings: transfer.sightings ?? new Map(), patience },
   }
   const found = await takeUp(search)
-  if (found !== undefined) return sendOrSmaller(job, search, found)
+  if (found !== undefined) return sendOrAnew(job, search, found)
   // Whoever began an upload may have completed it while this one waited.
-  return (adopt ? await alreadyThere(job) : undefined) ?? sendOrSmaller(job, search, await begin(search))
+  return (adopt ? await alreadyThere(job) : undefined) ?? sendOrAnew(job, search, await begin(search))
 }
 
 /** Bytes. Up to here, what is saved by one request in place of four is worth more than what must be sent again after a cut. */

@@ -64,6 +64,8 @@ export const completeUpload = async (
       const uploadGone = isKind(error, 'not-found')
       // Gone, and an object of the right size in its place: the earlier request has ended. Verification says how sure that is.
       if (uploadGone && seen?.is === 'unknown') return
+      // A session that is over does not come back.
+      if (uploadGone && upload.ordered === true) throw error
       if (attempt >= patience.tries || !(isPassing(error) || uploadGone)) throw error
       await pauseBefore(attempt + 1, patience, error, signal)
     }

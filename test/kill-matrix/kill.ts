@@ -3,22 +3,28 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import {
-  GetObjectCommand,
-  ListMultipartUploadsCommand,
-  ListObjectsV2Command,
-  ListPartsCommand,
-  type S3Client,
-} from '@aws-sdk/client-s3'
 import type { Report } from '../../src/report.ts'
 import { doctor } from '../doctor.ts'
 import type { Seen, WatchingProxy } from '../watching-proxy.ts'
 import { type Cell, type Fault, losesAnswers, type Moment } from './cells.ts'
 
 const MiB = 1024 ** 2
-/** Five parts of at most 5 MiB: the memory below is cut into four. */
+/** The memory below is cut into four. */
+export const partBytes = 5 * MiB
+/** Five parts. */
 const largeBytes = 22 * MiB + 321
 const memory = '20MiB'
+
+/** A store by means that are not under test. */
+export interface Remote {
+  readonly proxy: WatchingProxy
+  /** The whole object of that key. */
+  read(key: string): Promise<Buffer | undefined>
+  /** Unfinished uploads below a prefix; with `empty`, those without a part are left out. */
+  unfinished(prefix: string, empty: boolean): Promise<string[]>
+  /** Keys below a prefix. */
+  keys(prefix: string): Promise<string[]>
+}
 
 /** Where the files of one cell go, and how to look at them without the code under test. */
 export interface Destination {
@@ -28,8 +34,8 @@ export interface Destination {
   readonly prefix: string
   readonly options: readonly string[]
   readonly env: Readonly<Record<string, string>>
-  /** Bucket and client of the store behind it; absent for a folder. */
-  readonly s3?: { readonly sdk: S3Client; readonly bucket: string; readonly proxy: WatchingProxy }
+  /** The store behind it; absent for a folder. */
+  readonly remote?: Remote
   /** Switches the fault of the line on, and off again. */
   fault?(fault: Fault): Promise<void>
 }
@@ -51,32 +57,14 @@ const must = (is: boolean, why: string): void => {
 
 const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-const stored = async ({ prefix, s3 }: Destination, path: string): Promise<Buffer | undefined> => {
-  if (s3 === undefined) return readFile(join(prefix, path)).catch(() => undefined)
-  try {
-    const { Body } = await s3.sdk.send(new GetObjectCommand({ Bucket: s3.bucket, Key: `${prefix}/${path}` }))
-    return Buffer.from((await Body?.transformToByteArray()) ?? [])
-  } catch (error) {
-    if (error instanceof Error && error.name === 'NoSuchKey') return undefined
-    throw error
-  }
-}
+const stored = ({ prefix, remote }: Destination, path: string): Promise<Buffer | undefined> =>
+  remote === undefined ? readFile(join(prefix, path)).catch(() => undefined) : remote.read(`${prefix}/${path}`)
 
 /** Unfinished uploads or staged files below the destination; with `empty`, uploads without a part are left out: one that a server begins while its client dies has an id that nobody knows. */
-const leftovers = async ({ prefix, s3 }: Destination, empty: boolean): Promise<string[]> => {
-  if (s3 === undefined) {
-    const names = await readdir(prefix, { recursive: true }).catch(() => [])
-    return names.filter((name) => name.includes('.artifact.uploading.'))
-  }
-  const { Uploads = [] } = await s3.sdk.send(
-    new ListMultipartUploadsCommand({ Bucket: s3.bucket, Prefix: `${prefix}/` }),
-  )
-  const left: string[] = []
-  for (const { Key, UploadId } of Uploads) {
-    const { Parts = [] } = await s3.sdk.send(new ListPartsCommand({ Bucket: s3.bucket, Key, UploadId }))
-    if (!empty || Parts.length > 0) left.push(`${Key} ${UploadId}, ${Parts.length} parts`)
-  }
-  return left
+const leftovers = async ({ prefix, remote }: Destination, empty: boolean): Promise<string[]> => {
+  if (remote !== undefined) return remote.unfinished(`${prefix}/`, empty)
+  const names = await readdir(prefix, { recursive: true }).catch(() => [])
+  return names.filter((name) => name.includes('.artifact.uploading.'))
 }
 
 const number = (moment: Moment): number => Number(/\d+$/.exec(moment)?.[0] ?? 0)
@@ -88,20 +76,25 @@ const concerns = (moment: Moment, seen: Seen, completed: boolean): boolean => {
   if (moment.endsWith(' manifest')) {
     return (seen.call === 'PUT' || seen.call === 'complete') && seen.url.includes('manifest.json')
   }
-  if (moment.endsWith(' complete')) return seen.call === 'complete'
+  if (moment.endsWith(' complete'))
+    return seen.call === 'complete' && decodeURIComponent(seen.url).includes('large.bin')
   if (moment.endsWith(' small file')) return seen.call === 'PUT' && seen.url.includes('small.bin')
   if (moment === 'at verification') return completed && (seen.method === 'HEAD' || seen.method === 'GET')
   return seen.call === 'part' && seen.part === number(moment) && seen.url.includes('large.bin')
 }
+
+/** 308 is what Google says to a chunk that is not the last one. */
+const isAccepted = (status: number | undefined): boolean => status !== undefined && (status < 300 || status === 308)
+
+const mine = (url: string, prefix: string): boolean => decodeURIComponent(url).includes(prefix)
 
 /** Arms the proxy: `kill` is called once, at the moment. Resolves `met` when it was. */
 const arm = (proxy: WatchingProxy, { moment, fault }: Cell, prefix: string, kill: () => Promise<void>) => {
   let done = false
   let completed = false
   let faulted = false
-  const mine = ({ url }: Seen) => decodeURIComponent(url).includes(prefix)
   proxy.meddle = async (seen) => {
-    if (!mine(seen)) return 'pass'
+    if (!mine(seen.url, prefix)) return 'pass'
     const due = !done && concerns(moment, seen, completed)
     if (due && (moment.startsWith('before') || moment === 'at verification')) {
       done = true
@@ -116,9 +109,9 @@ const arm = (proxy: WatchingProxy, { moment, fault }: Cell, prefix: string, kill
     return 'pass'
   }
   proxy.answered = async (seen) => {
-    if (!mine(seen)) return 'deliver'
-    if (seen.call === 'complete' && seen.status === 200) completed = true
-    const refused = seen.status === undefined || seen.status >= 300
+    if (!mine(seen.url, prefix)) return 'deliver'
+    const refused = !isAccepted(seen.status)
+    if (seen.call === 'complete' && !refused) completed = true
     if (done || refused || !concerns(moment, seen, completed)) return 'deliver'
     if (moment.startsWith('after')) {
       done = true
@@ -190,7 +183,7 @@ export const killed = async (cell: Cell, to: Destination, dir: string): Promise<
   const write = (path: string) => writeFile(join(from, path), files.get(path) ?? '')
   const args = ['upload', from, to.target, '--yes', '--json', '--settle', '0', '--memory', memory, ...to.options]
   const env = { ...to.env, HOME: dir, XDG_STATE_HOME: state }
-  const { s3 } = to
+  const { remote } = to
 
   // One file is whole before anything goes wrong, and must stay readable all the time.
   await write('whole.bin')
@@ -211,7 +204,7 @@ export const killed = async (cell: Cell, to: Destination, dir: string): Promise<
     }
   })()
 
-  const seenBefore = s3?.proxy.seen.length ?? 0
+  const seenBefore = remote?.proxy.seen.length ?? 0
   let kills = 0
   try {
     for (let n = 0; n < cell.kills; n += 1) {
@@ -221,17 +214,17 @@ export const killed = async (cell: Cell, to: Destination, dir: string): Promise<
         env,
         started: (kill) => {
           const now = async () => kill('SIGKILL')
-          if (cell.moment !== 'random' && s3 !== undefined) arm(s3.proxy, cell, to.prefix, now)
+          if (cell.moment !== 'random' && remote !== undefined) arm(remote.proxy, cell, to.prefix, now)
           else if (cell.moment !== 'random') {
             stopWatching = watchFolders(cell.moment, to.prefix, join(state, 'mlflow-doctor'), () => void now())
           } else setTimeout(() => void now(), 500 + Math.random() * (cell.store === 'folder' ? 350 : 900))
         },
       })
-      if (s3 !== undefined) disarm(s3.proxy)
+      if (remote !== undefined) disarm(remote.proxy)
       stopWatching()
       await to.fault?.('none')
       if (ran.signal === 'SIGKILL') kills += 1
-      await s3?.proxy.idle()
+      await remote?.proxy.idle()
     }
     const again = await doctor(args, { env })
     const report = JSON.parse(again.stdout) as Report
@@ -246,7 +239,7 @@ export const killed = async (cell: Cell, to: Destination, dir: string): Promise<
     must(left.length === 0, `left over: ${left.join(', ')}`)
     const notes = (await readdir(join(state, 'mlflow-doctor')).catch(() => [])).filter((name) => name !== 'spools')
     must(notes.length === 0, `left in the state folder: ${notes.join(', ')}`)
-    if (s3 !== undefined) await expectNoPartTwice(cell, to, seenBefore)
+    if (remote !== undefined) await expectNoPartTwice(cell, to, seenBefore)
     const reused = report.steps?.reduce((sum, step) => sum + step.reused, 0) ?? 0
     return { kills, reused, looks }
   } finally {
@@ -257,13 +250,13 @@ export const killed = async (cell: Cell, to: Destination, dir: string): Promise<
 }
 
 /** Where an upload goes on, no part that the store has accepted is sent again; a lost answer within one run is the exception. */
-const expectNoPartTwice = async ({ fault }: Cell, { prefix, s3 }: Destination, from: number): Promise<void> => {
-  if (s3 === undefined || !['none', 'broken', 'busy', 'flip'].includes(fault)) return
-  const accepted = s3.proxy.seen
+const expectNoPartTwice = async ({ fault }: Cell, { prefix, remote }: Destination, from: number): Promise<void> => {
+  if (remote === undefined || !['none', 'broken', 'busy', 'flip'].includes(fault)) return
+  const accepted = remote.proxy.seen
     .slice(from)
-    .filter(({ url, call, status }) => call === 'part' && status === 200 && decodeURIComponent(url).includes(prefix))
-    .map(({ url, part }) => `${/uploadId=[^&]+/.exec(url)} ${part}`)
+    .filter(({ call, status, url }) => call === 'part' && isAccepted(status) && mine(url, prefix))
+    .map(({ upload, part }) => `${upload} ${part}`)
   must(new Set(accepted).size === accepted.length, `a part was sent twice: ${accepted.join(', ')}`)
-  const objects = await s3.sdk.send(new ListObjectsV2Command({ Bucket: s3.bucket, Prefix: `${prefix}/` }))
-  must((objects.Contents?.length ?? 0) === 4, `${objects.Contents?.length} objects in place of three and a manifest`)
+  const keys = await remote.keys(`${prefix}/`)
+  must(keys.length === 4, `${keys.length} objects in place of three and a manifest`)
 }

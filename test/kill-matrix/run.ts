@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
-// `npm run kill-matrix`: every cell, and the table at the end; --table FILE keeps it.
+// `npm run kill-matrix`: every cell, and the table at the end; --table FILE keeps it; --stores Azurite,GCS runs those alone.
 
-const { values } = parseArgs({ options: { table: { type: 'string' } } })
+const { values } = parseArgs({ options: { table: { type: 'string' }, stores: { type: 'string' } } })
 const root = join(import.meta.dirname, '../..')
 const table =
   values.table === undefined ? join(mkdtempSync(join(tmpdir(), 'md-kills-')), 'table') : resolve(values.table)
@@ -16,7 +16,12 @@ const { status } = spawnSync(
   {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, MLFLOW_DOCTOR_KILL_MATRIX: 'all', MLFLOW_DOCTOR_KILL_TABLE: table },
+    env: {
+      ...process.env,
+      MLFLOW_DOCTOR_KILL_MATRIX: 'all',
+      MLFLOW_DOCTOR_KILL_TABLE: table,
+      ...(values.stores === undefined ? {} : { MLFLOW_DOCTOR_KILL_STORES: values.stores }),
+    },
   },
 )
 try {
