@@ -42,6 +42,8 @@ import storeLimits from './store/limits.ts'
 import multipart from './store/multipart.ts'
 import objectLock from './store/object-lock.ts'
 import permissions from './store/permissions.ts'
+import retention from './store/retention.ts'
+import rights from './store/rights.ts'
 
 export const checks: readonly Check[] = [
   tempDisk,
@@ -60,11 +62,13 @@ export const checks: readonly Check[] = [
   bodyLimit,
   multipart,
   permissions,
+  rights,
   clock,
   address,
   checksums,
   encryption,
   objectLock,
+  retention,
   lifecycle,
   storeLimits,
   leftovers,

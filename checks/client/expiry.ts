@@ -15,7 +15,7 @@ export default defineCheck({
   facts,
   explain: {
     measures:
-      'Reads when the logins end that MLflow would use: the `exp` of a JSON Web Token in MLFLOW_TRACKING_TOKEN or in the password, the end of a temporary AWS session (AWS_CREDENTIAL_EXPIRATION, or what login tools write into the profile), an SSO session without a refresh token, and a web identity token, unless it is one that a kubelet renews. Tokens are decoded, never verified and never shown. The forecast compares the time that is left with `--training-time` and the upload together. Keys that do not end, and logins that botocore renews by itself, are passed over.',
+      'Reads when the logins end that MLflow would use: the `exp` of a JSON Web Token in MLFLOW_TRACKING_TOKEN or in the password, the end of a temporary AWS session (AWS_CREDENTIAL_EXPIRATION, or what login tools write into the profile), an SSO session without a refresh token, a web identity token, unless it is one that a kubelet renews, and the end of a shared access signature for Azure. Tokens are decoded, never verified and never shown. The forecast compares the time that is left with `--training-time` and the upload together. Keys that do not end, and logins that botocore renews by itself, are passed over.',
     breaks:
       'A token that was read when the training began is sent as it is hours later: 401 or ExpiredToken, after the training and before the last byte. MLflow and boto3 do not read a variable again that is changed outside their process.',
     remedy:
@@ -24,7 +24,8 @@ export default defineCheck({
   async *run({ logins: { expiring, now }, route: by }) {
     for (const { name, to, at, unless, renew } of expiring) {
       // Keys for a store that the client never speaks to do not matter.
-      if (to === 's3' && (by === undefined || by.proxied || by.scheme !== 's3')) continue
+      if (to !== 'server' && (by === undefined || by.proxied || by.scheme.replace(/^(wasb|abfs)$/, '$1s') !== to))
+        continue
       const commands = renew === undefined ? {} : { commands: [renew] }
       if (at === undefined) {
         yield {
@@ -56,7 +57,7 @@ export default defineCheck({
         scope: 'total',
         max: { ms: left },
         basis: unless === undefined ? 'measured' : 'assumed',
-        ...(to === 's3' && { routes: ['store-multipart', 'store-put'] as const }),
+        ...(to !== 'server' && { routes: ['store-multipart', 'store-put'] as const }),
         because: `${name} ends in ${duration(left)} (${when})${unless === undefined ? '' : `, unless ${unless}`}`,
         remedy: (needed) => ({
           text: `Use a login that lasts ${needed === undefined ? 'longer' : `at least ${duration(needed)} from now`}, or one that is renewed while the training runs.`,

@@ -32,16 +32,33 @@ const fieldsOf = (text: string): ReadonlyMap<string, string> =>
     }),
   )
 
-/** As `parse_connection_str` of azure-storage-blob finds it; undefined for a string that it refuses. */
-const blobEndpoint = (text: string): string | undefined => {
+/** What a connection string says; holds secrets. */
+export interface ConnectionString {
+  /** The Blob endpoint, without a signature and a slash at its end. */
+  readonly endpoint: string
+  readonly account?: string
+  /** Goes before the signature. */
+  readonly key?: string
+  readonly signature?: string
+}
+
+/** As `parse_connection_str` of azure-storage-blob 12.31 reads it; undefined for a string that it refuses, or that holds no login. */
+export const parseConnectionString = (text: string): ConnectionString | undefined => {
   const fields = fieldsOf(text)
-  const account = fields.get('accountname')
+  const account = fields.get('accountname') || undefined
+  const key = fields.get('accountkey') || undefined
+  const signature = fields.get('sharedaccesssignature')?.replace(/^\?/, '') || undefined
   const scheme = fields.get('defaultendpointsprotocol') || 'https'
   const suffix = fields.get('endpointsuffix') || 'core.windows.net'
   const named = fields.get('blobendpoint') || (account && `${scheme}://${account}.blob.${suffix}`)
-  if (!named) return undefined
-  const url = URL.parse(/^https?:\/\//i.test(named) ? named : `${scheme}://${named}`)
-  return url === null ? undefined : `${url.origin}${url.pathname.replace(/\/+$/, '')}`
+  const url = named ? URL.parse(/^https?:\/\//i.test(named) ? named : `${scheme}://${named}`) : null
+  if (url === null || (signature === undefined && (account === undefined || key === undefined))) return undefined
+  return {
+    endpoint: `${url.origin}${url.pathname.replace(/\/+$/, '')}`,
+    ...(account === undefined ? {} : { account }),
+    ...(account === undefined || key === undefined ? {} : { key }),
+    ...(signature === undefined ? {} : { signature }),
+  }
 }
 
 export const azureSettings = (env: Environment, note: Note): AzureSettings => {
@@ -52,7 +69,7 @@ export const azureSettings = (env: Environment, note: Note): AzureSettings => {
   if (text !== undefined) note('AZURE_STORAGE_CONNECTION_STRING', 'environment')
   else if (key !== undefined) note('AZURE_STORAGE_ACCESS_KEY', 'environment')
   if (signature) note('AZURE_STORAGE_SAS_TOKEN', 'environment')
-  const endpoint = text === undefined ? undefined : blobEndpoint(text)
+  const endpoint = text === undefined ? undefined : parseConnectionString(text)?.endpoint
   return {
     login: text !== undefined ? 'connection-string' : key !== undefined ? 'access-key' : 'identity',
     signature,

@@ -9,8 +9,8 @@ import type { Environment } from './variables.ts'
 export interface Expiring {
   /** The variable, file or profile that holds it. */
   readonly name: string
-  /** Who asks for it: the tracking server, or S3 where the client writes there itself. */
-  readonly to: 'server' | 's3'
+  /** Who asks for it: the tracking server, or the store where the client writes there itself: S3, the Blob service, or the data lake of Azure. */
+  readonly to: 'server' | 's3' | 'wasbs' | 'abfss'
   /** Milliseconds since the epoch; undefined for a temporary login that does not tell. */
   readonly at?: number
   /** What may make it last longer: continues "ends at …, unless ". */
@@ -23,13 +23,13 @@ export interface Expiring {
  * The logins of MLflow's client on this machine that end by themselves, as MLflow 3.17.2 and botocore 1.44 choose them.
  * What they renew on their own (assumed roles, credential_process, instance and container roles, SSO sessions with a
  * refresh token) is not among them, nor are long-lived keys. ~/.aws/cli/cache is read by the AWS command line alone.
- * Tokens are decoded and not verified. Reads files, starts nothing, never throws.
+ * Signatures for Azure end when they say so. Tokens are decoded and not verified. Reads files, starts nothing, never throws.
  */
 export const expiringLogins = (of: {
   readonly settings: Pick<Settings, 'auth' | 'trackingKind'>
   readonly env: Environment
   readonly home: string
-}): readonly Expiring[] => [...trackingLogin(of.settings), ...awsLogin(of.env, of.home)]
+}): readonly Expiring[] => [...trackingLogin(of.settings), ...awsLogin(of.env, of.home), ...azureLogin(of.env)]
 
 function* trackingLogin({ auth, trackingKind }: Pick<Settings, 'auth' | 'trackingKind'>): Generator<Expiring> {
   if (trackingKind !== 'server') return
@@ -62,6 +62,23 @@ const isOfPod = (token: string): boolean => {
 
 /** Milliseconds since the epoch; no date lies beyond it (ECMA-262, Time Values). Tokens that are meant never to end say such things. */
 const lastDate = 8.64e15
+
+/** The end of a shared access signature is its `se` (learn.microsoft.com/rest/api/storageservices/create-account-sas). */
+const signatureEnd = (query: string): number | undefined =>
+  timeIn(new URLSearchParams(query.replace(/^\?/, '')).get('se'))
+
+/** `wasbs` locations take the connection string, which may hold a signature; `abfss` ones a variable of its own (azure_data_lake_artifact_repo.py, 3.17.2). */
+function* azureLogin(env: Environment): Generator<Expiring> {
+  const [, inString] = /(?:^|;)\s*SharedAccessSignature=([^;]+)/i.exec(env.AZURE_STORAGE_CONNECTION_STRING ?? '') ?? []
+  const found = [
+    { name: 'the signature in AZURE_STORAGE_CONNECTION_STRING', to: 'wasbs', query: inString },
+    { name: 'AZURE_STORAGE_SAS_TOKEN', to: 'abfss', query: env.AZURE_STORAGE_SAS_TOKEN },
+  ] as const
+  for (const { name, to, query } of found) {
+    const at = query === undefined ? undefined : signatureEnd(query)
+    if (at !== undefined) yield { name, to, at }
+  }
+}
 
 /** In the order of botocore's credential chain: the first that is there is taken. */
 function* awsLogin(env: Environment, home: string): Generator<Expiring> {

@@ -27,12 +27,12 @@ export const localPath = (location: string, cwd: string): string => {
   return isAbsolute(plain) ? plain : resolve(cwd, plain)
 }
 
-/** The location without user, password, query and fragment, which may hold signatures. In `wasbs://container@account` the container stays. */
+/** The location without user, password, query and fragment, which may hold signatures. In `wasbs://container@account` and `r2://bucket@host` what stands before the @ stays. */
 export const withoutSecrets = (location: string): string => {
   const scheme = schemeOf(location)
   if (scheme === '' || scheme === 'file') return location
   const bare = location.replace(/[?#].*$/s, '')
-  return ['wasb', 'wasbs', 'abfs', 'abfss'].includes(scheme)
+  return ['wasb', 'wasbs', 'abfs', 'abfss', 'r2', 'b2'].includes(scheme)
     ? bare.replace(/^([^:]+:\/\/[^/:@]*):[^/@]*@/, '$1@')
     : bare.replace(/^([^:]+:\/\/)[^/]*@/, '$1')
 }

@@ -2,6 +2,7 @@ import type { RouteKind } from '../check.ts'
 import { Trouble } from '../errors.ts'
 import { isBefore } from '../words.ts'
 import { isLocal, localPath, schemeOf, withoutSecrets } from './location.ts'
+import { s3Compatible } from './s3-compatible.ts'
 import type { TrackingServer } from './server.ts'
 import type { Settings, Target } from './types.ts'
 
@@ -93,6 +94,15 @@ const direct = (location: string, scheme: string, settings: Settings): Parts & {
       multipartMinimum: 8 * MiB,
       multipartChunk: 8 * MiB,
       firstHop: s3Origin(location, settings.s3),
+    }
+  // MLflow's own multipart upload (optimized_s3_artifact_repo.py), for files above one chunk.
+  const compatible = s3Compatible(location)
+  if (compatible !== undefined)
+    return {
+      multipart: true,
+      multipartMinimum: settings.multipartChunk + 1,
+      multipartChunk: settings.multipartChunk,
+      firstHop: compatible.endpoint,
     }
   // azure-storage-blob: max_single_put_size and max_block_size.
   if (['wasb', 'wasbs'].includes(scheme))

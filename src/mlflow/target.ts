@@ -6,7 +6,11 @@ import { checkedId, checkedName, isId, isModelId } from './ids.ts'
 import { below, localPath, schemeOf } from './location.ts'
 import type { Experiment, LoggedModel, ModelVersion, Run, Settings, Target, TargetSpec, Tracking } from './types.ts'
 
-const storeSchemes = ['s3', 'gs', 'wasb', 'wasbs', 'abfs', 'abfss', 'mlflow-artifacts', 'file', 'http', 'https']
+const storeSchemes = [
+  ...['s3', 'gs', 'wasb', 'wasbs', 'abfs', 'abfss', 'r2', 'b2', 'mlflow-artifacts', 'file', 'http', 'https'],
+  // MLflow writes to these, and this tool does not reach them: opening one says so.
+  ...['dbfs', 'hdfs', 'viewfs', 'sftp', 'ftp'],
+]
 
 const forms =
   'Write a run id, runs:/<run id>, models:/m-<id>, models:/<name>/<version>, models:/<name>@<alias>, a store URI such as s3://bucket/path, or a folder such as ./model'

@@ -59,7 +59,7 @@ const foreign = (scheme: string): Trouble => {
       'an Amazon SageMaker ARN needs the sagemaker-mlflow plugin, which only Python can load',
       'Use mlflow-doctor with a self-hosted MLflow tracking server',
     )
-  if (['s3', 'gs', 'wasb', 'wasbs', 'abfs', 'abfss', 'azblob', 'hdfs', 'mlflow-artifacts'].includes(base))
+  if (/^(?:s3|gs|wasbs?|abfss?|azblob|r2|b2|dbfs|hdfs|viewfs|s?ftp|mlflow-artifacts)$/.test(base))
     return unsupported(
       `${base}:// is an artifact store and never a tracking URI: the store is a property of each experiment (its artifact_location)`,
       'Set MLFLOW_TRACKING_URI to the tracking server, such as http://localhost:5000, and give the store to `mlflow server --artifacts-destination`',

@@ -7,7 +7,9 @@ import { keeper } from './canaries.ts'
 import {
   bucketSettings,
   checksumTries,
+  cloudRights,
   deleteRight,
+  keeping,
   multipartCanary,
   readRights,
   store,
@@ -69,6 +71,32 @@ export const deleteRightOpener = opener(deleteRight, async (opening: Opening<Nee
     return { value }
   }
   return { value: await bucket.deleteRight(keeper(opening).name(Date.now()), signal) }
+})
+
+/** Of the stores that have such a call, and that this machine speaks to itself. */
+const cloudOf = async (open: Opening<Needed>['open']): Promise<Store> => {
+  await open(target)
+  const of = await open(store)
+  if (of.keeping !== undefined) return of
+  throw new NotApplicable('the store is neither Azure Blob Storage nor Google Cloud Storage')
+}
+
+export const keepingOpener = opener(keeping, async ({ open, signal }: Opening<Needed>) => {
+  const value = (await (await cloudOf(open)).keeping?.(signal)) ?? { unread: [] }
+  const { removedDays, versions } = value
+  return {
+    value,
+    facts: {
+      ...(removedDays !== undefined && { removedDays }),
+      ...(versions !== undefined && { keepsVersions: versions }),
+    },
+  }
+})
+
+export const cloudRightsOpener = opener(cloudRights, async ({ open, signal }: Opening<Needed>) => {
+  const { rights } = await cloudOf(open)
+  if (rights === undefined) throw new NotApplicable('the store does not tell what this login may do')
+  return { value: await rights(signal) }
 })
 
 const refusals: readonly TroubleKind[] = ['unsupported', 'unexpected-answer', 'unauthenticated', 'denied']

@@ -15,7 +15,7 @@ import type { MultipartCanary } from '../probes/multipart-canary.ts'
 import type { ProxyPlan } from '../probes/proxies.ts'
 import type { BodyLimit, Paced, Reach, Transfer } from '../probes/types.ts'
 import type { BucketSettings, ChecksumTry, Right } from '../stores/bucket.ts'
-import type { PassedOver, SignedFor, Store, StoredFile } from '../stores/store.ts'
+import type { Keeping, PassedOver, SignedFor, Store, StoredFile } from '../stores/store.ts'
 import type { Manifest } from '../transfer/manifest.ts'
 import type { Untold } from './side-by-side.ts'
 
@@ -345,6 +345,20 @@ export const bucketSettings = need<BucketSettings>()({
   touches: 'reads',
   scope: 'target',
   facts: { bucketRegion: 'text', clockOffset: 'ms', versioning: 'text', encryption: 'text' },
+})
+/** What the container of Azure's or bucket of Google's keeps of what is replaced or removed. */
+export const keeping = need<Keeping>()({
+  name: 'keeping',
+  touches: 'reads',
+  scope: 'target',
+  facts: { removedDays: 'count', keepsVersions: 'flag' },
+})
+/** What the login may do there, as Google tells it. */
+export const cloudRights = need<readonly Right[]>()({
+  name: 'cloudRights',
+  touches: 'reads',
+  scope: 'target',
+  facts: {},
 })
 /** Which of the rights that reading takes the credentials in use have. */
 export const readRights = need<readonly Right[]>()({

@@ -12,7 +12,14 @@ import type { TrackingServer } from '../mlflow/server.ts'
 import { readSettings } from '../mlflow/settings.ts'
 import { openTracking } from '../mlflow/tracking.ts'
 import { accessOpener } from './access.ts'
-import { bucketSettingsOpener, checksumTriesOpener, deleteRightOpener, readRightsOpener } from './bucketed.ts'
+import {
+  bucketSettingsOpener,
+  checksumTriesOpener,
+  cloudRightsOpener,
+  deleteRightOpener,
+  keepingOpener,
+  readRightsOpener,
+} from './bucketed.ts'
 import { leftoversOpener } from './canaries.ts'
 import { contentsOpener, manifestOpener } from './compared.ts'
 import * as needs from './declarations.ts'
@@ -158,6 +165,8 @@ export const openers: readonly Opener<Needed>[] = [
   multipartCanaryOpener,
   pacedOpener,
   bucketSettingsOpener,
+  keepingOpener,
+  cloudRightsOpener,
   readRightsOpener,
   deleteRightOpener,
   checksumTriesOpener,

@@ -6,6 +6,7 @@ import {
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
 import { Trouble } from '../errors.ts'
+import { parseConnectionString } from '../mlflow/clouds.ts'
 import type { Settings } from '../mlflow/types.ts'
 import type { Environment } from '../mlflow/variables.ts'
 import type { AzureAddress } from './azure-address.ts'
@@ -16,6 +17,8 @@ export interface AzureConnection {
   readonly once: ContainerClient
   /** For looks. */
   readonly patient: ContainerClient
+  /** The account, for looks. */
+  readonly service: Service
   /** The origin, for people. */
   readonly endpoint: string
   /** For people, without a secret. */
@@ -53,18 +56,17 @@ const retryOptions = (maxTries: number) => ({
 })
 
 const byConnectionString = (text: string): Login => {
-  const account = /(?:^|;)AccountName=([^;]+)/i.exec(text)?.[1]
-  const named = account ?? 'a shared access signature'
+  const found = parseConnectionString(text)
+  if (found === undefined) throw noConnection('AZURE_STORAGE_CONNECTION_STRING cannot be read')
+  const { endpoint, account, key, signature } = found
+  const identity = `AZURE_STORAGE_CONNECTION_STRING of ${account ?? 'a shared access signature'}`
+  if (account !== undefined && key !== undefined) {
+    const credential = new StorageSharedKeyCredential(account, key)
+    return { identity, open: (tries) => new BlobServiceClient(endpoint, credential, retryOptions(tries)) }
+  }
   return {
-    identity: `AZURE_STORAGE_CONNECTION_STRING of ${named}`,
-    open: (tries) => {
-      try {
-        return BlobServiceClient.fromConnectionString(text, retryOptions(tries))
-      } catch {
-        // The SDK's message may repeat the string.
-        throw noConnection('AZURE_STORAGE_CONNECTION_STRING cannot be read')
-      }
-    },
+    identity,
+    open: (tries) => new BlobServiceClient(`${endpoint}?${signature}`, new AnonymousCredential(), retryOptions(tries)),
   }
 }
 
@@ -107,6 +109,7 @@ export const connectAzure = async (
   const patient = login.open(3)
   return {
     patient: patient.getContainerClient(address.container),
+    service: patient,
     once: login.open(1).getContainerClient(address.container),
     endpoint: new URL(patient.url).origin,
     identity: login.identity,

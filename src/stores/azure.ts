@@ -25,13 +25,14 @@ const md5Of = (bytes: Uint8Array): Buffer => createHash('md5').update(bytes).dig
 const unquoted = (etag: string | undefined): string | undefined => etag?.replace(/^"|"$/g, '')
 
 export const azureStore = (connection: AzureConnection, root: AzureAddress, reached: string): Store => {
-  const { patient, once, endpoint, idleMs } = connection
+  const { patient, once, service, endpoint, idleMs } = connection
   const uriOf = (name: string): string => `${root.root}/${name}`
   const nameOf = (path: string): string => join(root.prefix, safePath(path))
   const below = (path: string): string => (join(root.prefix, path) === '' ? '' : `${join(root.prefix, path)}/`)
   const relative = (name: string): string => (root.prefix === '' ? name : name.slice(root.prefix.length + 1))
 
   const containerAction = 'Microsoft.Storage/storageAccounts/blobServices/containers/read'
+  const serviceAction = 'Microsoft.Storage/storageAccounts/blobServices/read'
   const action = (verb: string): string => `Microsoft.Storage/storageAccounts/blobServices/containers/blobs/${verb}`
 
   interface Calling {
@@ -88,20 +89,19 @@ export const azureStore = (connection: AzureConnection, root: AzureAddress, reac
     return how.replaces?.etag === undefined ? {} : { conditions: { ifMatch: `"${how.replaces.etag}"` } }
   }
 
-  /** Whether the container forbids that blobs are removed; undefined where this login may not ask. */
-  const keepsBlobs = async (signal: AbortSignal | undefined): Promise<boolean | undefined> => {
+  const refused = (error: unknown): undefined => {
+    if (error instanceof Trouble && ['denied', 'not-found', 'unauthenticated'].includes(error.kind)) return undefined
+    throw error
+  }
+
+  /** What forbids that blobs are removed, or `false`; undefined where this login may not ask. */
+  const lockOf = async (signal: AbortSignal | undefined): Promise<string | false | undefined> => {
     const calling = { what: `cannot look at the container ${root.container}`, action: containerAction, signal }
-    try {
-      const is = await run(calling, ({ abortSignal }) => patient.getProperties({ abortSignal }))
-      return (
-        is.hasImmutabilityPolicy === true ||
-        is.hasLegalHold === true ||
-        is.isImmutableStorageWithVersioningEnabled === true
-      )
-    } catch (error) {
-      if (error instanceof Trouble && ['denied', 'not-found', 'unauthenticated'].includes(error.kind)) return undefined
-      throw error
-    }
+    const is = await run(calling, ({ abortSignal }) => patient.getProperties({ abortSignal })).catch(refused)
+    if (is === undefined) return undefined
+    if (is.hasLegalHold === true) return 'a legal hold'
+    if (is.hasImmutabilityPolicy === true) return 'an immutability policy'
+    return is.isImmutableStorageWithVersioningEnabled === true && 'immutable storage with versioning'
   }
 
   const goesByItself = (name: string, because: string): Trouble =>
@@ -123,13 +123,13 @@ export const azureStore = (connection: AzureConnection, root: AzureAddress, reac
     // Of a blob that is not there, this shows the right; Azurite removes its blocks with it.
     await run({ what, action: action('delete'), signal }, ({ abortSignal }) => blob.deleteIfExists({ abortSignal }))
     if ((await blocksAt(path, 'uncommitted', signal)).uncommitted.length === 0) return
-    const keeps = await keepsBlobs(signal)
-    if (keeps !== false) {
+    const lock = await lockOf(signal)
+    if (lock !== false) {
       throw goesByItself(
         name,
-        keeps === undefined
+        lock === undefined
           ? 'it takes an empty blob that is removed again, and whether the container allows that cannot be read'
-          : 'it takes an empty blob that is removed again, and the container keeps every blob',
+          : `it takes an empty blob that is removed again, and the container keeps every blob (${lock})`,
       )
     }
     const written = await run({ what, action: action('write'), signal }, (options) =>
@@ -377,6 +377,21 @@ export const azureStore = (connection: AzureConnection, root: AzureAddress, reac
     },
 
     listsUploads: () => 'of-new-objects',
+
+    async keeping(signal) {
+      const lock = await lockOf(signal)
+      const calling = { what: `cannot look at the account ${root.account}`, action: serviceAction, signal }
+      const account = await run(calling, ({ abortSignal }) => service.getProperties({ abortSignal })).catch(refused)
+      const { enabled, days } = account?.deleteRetentionPolicy ?? {}
+      return {
+        ...(typeof lock === 'string' ? { locked: lock } : {}),
+        ...(account === undefined ? {} : { removedDays: enabled === true ? (days ?? 0) : 0 }),
+        unread: [
+          ...(lock === undefined ? [{ what: 'whether the container locks its blobs', action: containerAction }] : []),
+          ...(account === undefined ? [{ what: 'the soft delete of the account', action: serviceAction }] : []),
+        ],
+      }
+    },
 
     abort: ({ path }, signal) => discard(path, signal),
 

@@ -3,6 +3,7 @@ import { combineAll, combineAllC } from '../crc32.ts'
 import { crc32c } from '../crc32c.ts'
 import { Trouble } from '../errors.ts'
 import { withoutSecrets } from '../mlflow/location.ts'
+import { duration } from '../words.ts'
 import type { GcsConnection } from './gcs-client.ts'
 import {
   chunkStep,
@@ -50,6 +51,18 @@ export const parseGcsUri = (uri: string): GcsAddress => {
   }
   return { bucket, prefix: path.replace(/^\/+|\/+$/g, '') }
 }
+
+const secondsOfDay = 86_400
+
+/** What uploads, scan and repair take (cloud.google.com/storage/docs/access-control/iam-permissions). */
+const permissions = [
+  'storage.objects.create',
+  'storage.objects.delete',
+  'storage.objects.get',
+  'storage.objects.list',
+  'storage.multipartUploads.list',
+  'storage.multipartUploads.abort',
+] as const
 
 /** No object: what a generation is compared with where none may be there. */
 const none = '0'
@@ -409,6 +422,40 @@ export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: s
     async partsOf({ path, id }, signal) {
       const [, uploadId] = xmlId.exec(id) ?? []
       return uploadId === undefined ? [] : xml.parts(nameOf(path), uploadId, signal)
+    },
+
+    async keeping(signal) {
+      const asked = 'storage.buckets.get'
+      const is = await run(`cannot look at ${uriOf('')}`, asked, signal, () => bucket.getMetadata()).catch(
+        (error: unknown) => {
+          if (error instanceof Trouble && ['denied', 'unauthenticated'].includes(error.kind)) return undefined
+          throw error
+        },
+      )
+      if (is === undefined) return { unread: [{ what: 'the retention of the bucket', action: asked }] }
+      const [{ retentionPolicy, softDeletePolicy, versioning, defaultEventBasedHold }] = is
+      const seconds = Number(retentionPolicy?.retentionPeriod ?? 0)
+      const locked =
+        seconds > 0
+          ? `a retention policy of ${duration(seconds * 1000)}`
+          : defaultEventBasedHold === true
+            ? 'an event-based hold on every object'
+            : undefined
+      const kept = Number(softDeletePolicy?.retentionDurationSeconds ?? 0)
+      return {
+        ...(locked === undefined ? {} : { locked }),
+        removedDays: Math.round(kept / secondsOfDay),
+        versions: versioning?.enabled === true,
+        unread: [],
+      }
+    },
+
+    async rights(signal) {
+      const [granted] = await run(`cannot ask for the permissions in ${uriOf('')}`, 'none', signal, () =>
+        bucket.iam.testPermissions([...permissions]),
+      )
+      const told = granted as Readonly<Record<string, boolean>>
+      return permissions.map((action) => ({ action, state: told[action] === true ? 'granted' : 'denied' }))
     },
 
     async now(signal) {

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { Trouble } from '../errors.ts'
 import { below, isLocal, localPath, schemeOf, withoutSecrets } from '../mlflow/location.ts'
+import { s3Compatible } from '../mlflow/s3-compatible.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import type { Settings, Target, Tracking } from '../mlflow/types.ts'
 import type { Store } from './store.ts'
@@ -32,6 +33,25 @@ const direct: Readonly<Record<string, Open>> = {
     const connection = await connectAzure(root, settings, env)
     return azureStore(connection, root, `${connection.identity} at ${connection.endpoint}, ${reached}`)
   },
+  r2: async (location, reached, settings, { env }) => {
+    const { connectS3 } = await import('./s3-client.ts')
+    const { s3Store } = await import('./s3.ts')
+    const root = s3Compatible(location)
+    if (root === undefined) throw new RangeError(schemeOf(location))
+    const { host, hostname } = new URL(root.endpoint)
+    if (!root.own && !settings.trustedHosts.some((each) => each === host || each === hostname)) {
+      throw new Trouble({
+        kind: 'denied',
+        what: `cannot open ${withoutSecrets(location)}`,
+        why: `${host} is no host of that provider, and your credentials are not sent to it`,
+        todo: `Name it by --trust-host ${host} if it is yours`,
+      })
+    }
+    const { addressing, region } = root
+    const theirs = { ...settings, s3: { ...settings.s3, endpoint: root.endpoint, addressing, region } }
+    const connection = await connectS3(theirs, env, root.endpoint)
+    return s3Store(connection, root, theirs, `${connection.identity} at ${connection.endpoint}, ${reached}`)
+  },
   gs: async (location, reached, settings, { env }) => {
     const { connectGcs } = await import('./gcs-client.ts')
     const { gcsStore, parseGcsUri } = await import('./gcs.ts')
@@ -51,18 +71,27 @@ const sameAs: Readonly<Record<string, string>> = {
   wasb: 'wasbs',
   abfss: 'wasbs',
   abfs: 'wasbs',
+  b2: 'r2',
 }
+
+/** What MLflow writes to by libraries that only Python has. */
+const beyond: readonly string[] = ['dbfs', 'hdfs', 'viewfs', 'sftp', 'ftp']
 
 /** Opens a store that needs no tracking server. Throws `Trouble` (`unsupported`) for schemes that this version does not reach. */
 const openDirect: Open = async (location, reached, settings, around) => {
   const scheme = schemeOf(location)
   const open = direct[sameAs[scheme] ?? scheme]
   if (open !== undefined) return open(location, reached, settings, around)
+  const known = beyond.includes(scheme)
   throw new Trouble({
     kind: 'unsupported',
     what: `cannot open ${withoutSecrets(location)}`,
-    why: `${scheme}: stores are not supported by this version`,
-    todo: 'Use a store of the scheme s3:, wasbs:, abfss: or gs:, or a folder',
+    why: known
+      ? `MLflow writes to ${scheme}: stores, and this tool does not speak with them: whether files there are whole is not known`
+      : `${scheme}: stores are not supported by this version`,
+    todo: known
+      ? 'Check the host, the server and the proxies with mlflow-doctor check, and the files with the tools of that store; behind a server that keeps its artifacts there, scan goes through the server'
+      : 'Use a store of the scheme s3:, r2:, b2:, wasbs:, abfss: or gs:, or a folder',
   })
 }
 

@@ -1,5 +1,5 @@
 import type { RouteKind } from '../check.ts'
-import type { Bucket } from './bucket.ts'
+import type { Bucket, Right } from './bucket.ts'
 
 /**
  * The contract of an artifact store. Paths are relative to the store's root, `/`-separated, never absolute, without `.`
@@ -134,6 +134,18 @@ export interface PassedOver {
   readonly because: string
 }
 
+/** What a container of Azure's, or a bucket of Google's, does with what is replaced or removed. */
+export interface Keeping {
+  /** Why nothing there can be replaced or removed: "an immutability policy". */
+  readonly locked?: string
+  /** Days for which what was replaced or removed stays, and is paid for. */
+  readonly removedDays?: number
+  /** Whether each replaced object stays as a version. */
+  readonly versions?: boolean
+  /** What could not be read, and the permission that it takes. */
+  readonly unread: readonly { readonly what: string; readonly action: string }[]
+}
+
 export interface Store {
   readonly kind: 'folder' | 's3' | 'azure' | 'gcs' | 'proxied'
   /** The root's full address for people, without credentials or signatures. */
@@ -213,6 +225,11 @@ export interface Store {
 
   /** The parts of an upload that `unfinished` listed; looks only. A staged file counts as one part. */
   partsOf(upload: UnfinishedUpload, signal?: AbortSignal): Promise<readonly Part[]>
+
+  /** Present on Azure and Google; looks only. */
+  keeping?(signal?: AbortSignal): Promise<Keeping>
+  /** What this login may do, as the store itself tells it; present on Google. Looks only. */
+  rights?(signal?: AbortSignal): Promise<readonly Right[]>
 
   /** What only a bucket has, where this machine reaches one itself: its settings, and the rights in it. */
   readonly bucket?: Bucket

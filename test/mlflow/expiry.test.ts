@@ -101,3 +101,16 @@ test('a role that botocore takes and renews by itself has no end', async () => {
   await write('.aws/credentials', '[default]\naws_session_token = c\n')
   expect(found({})).toEqual([])
 })
+
+test('shared access signatures for Azure end, one for each kind of location', () => {
+  const signature = 'sv=2024-11-04&ss=b&srt=co&sp=rwl&se=2026-11-25T12%3A00%3A00Z&sig=c2VjcmV0'
+  const env = {
+    AZURE_STORAGE_CONNECTION_STRING: `BlobEndpoint=https://a.blob.core.windows.net;SharedAccessSignature=${signature}`,
+    AZURE_STORAGE_SAS_TOKEN: `?${signature}`,
+  }
+  expect(found(env)).toEqual([
+    { name: 'the signature in AZURE_STORAGE_CONNECTION_STRING', to: 'wasbs', at },
+    { name: 'AZURE_STORAGE_SAS_TOKEN', to: 'abfss', at },
+  ])
+  expect(found({ AZURE_STORAGE_CONNECTION_STRING: 'AccountName=a;AccountKey=se=x' })).toEqual([])
+})

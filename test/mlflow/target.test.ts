@@ -45,7 +45,7 @@ describe('what a target may look like', () => {
     'models:/@x',
     'models:/a@',
     'models:/a:b/1',
-    'ftp://h/x',
+    'gopher://h/x',
     'databricks:/x',
     'two words',
   ]
