@@ -16,7 +16,7 @@ export default defineCheck({
     breaks:
       'Tracking works, parameters and metrics arrive, and every artifact fails: the store has another host, another proxy rule and another certificate than the tracking server.',
     remedy:
-      'The message names the phase that failed and the variable that mends it: MLFLOW_S3_ENDPOINT_URL, AWS_CA_BUNDLE, MLFLOW_S3_IGNORE_TLS, or NO_PROXY.',
+      'The message names the phase that failed and the variable that mends it: MLFLOW_S3_ENDPOINT_URL, AWS_CA_BUNDLE, MLFLOW_S3_IGNORE_TLS, for Azure and Google AZURE_STORAGE_CONNECTION_STRING, STORAGE_EMULATOR_HOST and REQUESTS_CA_BUNDLE, or NO_PROXY.',
   },
   async *run({ storeReach: reach }) {
     const finding = judge(reach, 'the artifact store')

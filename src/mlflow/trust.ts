@@ -72,3 +72,7 @@ export const storeTls = ({ s3 }: Pick<Settings, 's3'>, env: Environment): Settin
 /** What requests reads for an address that the server signed; MLFLOW_S3_IGNORE_TLS counts there from MLflow 3.15 on. */
 export const signedTls = ({ s3 }: Pick<Settings, 's3'>, env: Environment): Settings['tls'] =>
   filesBy(['REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE'], s3.ignoreTls, env)
+
+/** What requests reads where it speaks to Azure or Google itself. */
+export const cloudTls = (env: Environment): Settings['tls'] =>
+  filesBy(['REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE'], false, env)

@@ -3,7 +3,7 @@
  * them, and undici alone takes some 15 MiB.
  */
 import { ifTrouble, NotApplicable } from '../errors.ts'
-import { storeTls } from '../mlflow/trust.ts'
+import { cloudTls, storeTls } from '../mlflow/trust.ts'
 import { PhaseError } from '../probes/failures.ts'
 import { proxyPlan } from '../probes/proxies.ts'
 import type { Paced, Reach } from '../probes/types.ts'
@@ -47,14 +47,19 @@ export const trackingReachOpener = opener(trackingReach, async ({ context, open,
   return { value, facts: facts(value) }
 })
 
+/** The library by which MLflow's client speaks to the store, and which therefore reads the proxy variables. */
+const readerOf = (scheme: string): 'botocore' | 'requests' => (/^(?:s3|r2|b2)/.test(scheme) ? 'botocore' : 'requests')
+
 export const storeReachOpener = opener(storeReach, async ({ context, open, signal }: Opening<Needed>) => {
   const { firstHop, scheme, proxied } = await open(route)
   if (proxied) throw new NotApplicable('the store is reached through the tracking server')
   if (!/^https?:/.test(firstHop)) throw new NotApplicable(`the store (${scheme}) is not reached over the network`)
-  const tls = storeTls(await open(settings), context.host.env)
-  const asBy = scheme === 's3' ? 'botocore' : 'requests'
+  const { env } = context.host
+  const asBy = readerOf(scheme)
+  const tls = asBy === 'botocore' ? storeTls(await open(settings), env) : cloudTls(env)
+  const role = /^(?:wasb|abfs)/.test(scheme) ? 'azure' : scheme === 'gs' ? 'google' : 'store'
   const { reach } = await import('../probes/reach.ts')
-  const value = await reach(firstHop, { timeoutMs: phaseMs, signal, tls, env: context.host.env, role: 'store', asBy })
+  const value = await reach(firstHop, { timeoutMs: phaseMs, signal, tls, env, role, asBy })
   return { value, facts: facts(value) }
 })
 
@@ -74,7 +79,7 @@ export const proxiesOpener = opener(proxies, async ({ context, open }: Opening<N
             {
               role: 'store' as const,
               url: by.firstHop,
-              by: by.scheme === 's3' ? ('botocore' as const) : ('requests' as const),
+              by: readerOf(by.scheme),
             },
           ]
         : []),

@@ -8,7 +8,37 @@ export interface Failure {
 }
 
 /** Whose settings a remedy names: MLflow's for the tracking server, those of the S3 client for the store. */
-export type Role = 'tracking' | 'store'
+/** Who is spoken to: the tracking server, S3, Azure Blob Storage, Google Cloud Storage. */
+export type Role = 'tracking' | 'store' | 'azure' | 'google'
+
+interface Named {
+  /** What holds the address. */
+  readonly address: string
+  /** The variable that names a file of trusted authorities. */
+  readonly bundle: string
+  /** What stops checking certificates, where the client knows such a thing. */
+  readonly off?: string
+}
+
+/** MLflow hands its own switch to the client of Azure, too (azure_blob_artifact_repo.py, 3.17.2); Google's knows none. */
+const byRole: Readonly<Record<Role, Named>> = {
+  tracking: {
+    address: 'MLFLOW_TRACKING_URI',
+    bundle: 'MLFLOW_TRACKING_SERVER_CERT_PATH',
+    off: 'MLFLOW_TRACKING_INSECURE_TLS=true',
+  },
+  store: {
+    address: 'MLFLOW_S3_ENDPOINT_URL or the artifact location',
+    bundle: 'AWS_CA_BUNDLE',
+    off: 'MLFLOW_S3_IGNORE_TLS=true',
+  },
+  azure: {
+    address: 'AZURE_STORAGE_CONNECTION_STRING or the artifact location',
+    bundle: 'REQUESTS_CA_BUNDLE',
+    off: 'MLFLOW_TRACKING_INSECURE_TLS=true',
+  },
+  google: { address: 'STORAGE_EMULATOR_HOST', bundle: 'REQUESTS_CA_BUNDLE' },
+}
 
 export class PhaseError extends Error {
   override readonly name = 'PhaseError'
@@ -37,8 +67,7 @@ const code = (error: unknown): string => {
 const words = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** The variable that holds the address. */
-const named = (at: Endpoint): string =>
-  at.proxyVariable ?? (at.role === 'store' ? 'MLFLOW_S3_ENDPOINT_URL or the artifact location' : 'MLFLOW_TRACKING_URI')
+const named = (at: Endpoint): string => at.proxyVariable ?? byRole[at.role].address
 
 export const whyDns = (error: unknown, at: Endpoint): Failure => {
   const correct = `Correct the host in ${named(at)}, or make the name known to this machine (DNS, VPN, /etc/hosts)`
@@ -90,10 +119,10 @@ export const whyTcp = (error: unknown, at: Endpoint, addresses: readonly string[
 }
 
 export const whyTls = (error: unknown, host: string, role: Role, certificate?: PeerCertificate): Failure => {
-  const bundle = role === 'store' ? 'AWS_CA_BUNDLE' : 'MLFLOW_TRACKING_SERVER_CERT_PATH'
-  const off = role === 'store' ? 'MLFLOW_S3_IGNORE_TLS=true' : 'MLFLOW_TRACKING_INSECURE_TLS=true'
-  const address = role === 'store' ? 'the endpoint' : 'MLFLOW_TRACKING_URI'
-  const trust = `Put the certificate of its authority into a PEM file and name that file in ${bundle} (${off} stops checking altogether)`
+  const { bundle, off } = byRole[role]
+  const address = role === 'tracking' ? 'MLFLOW_TRACKING_URI' : 'the endpoint'
+  const unchecked = off === undefined ? '' : ` (${off} stops checking altogether)`
+  const trust = `Put the certificate of its authority into a PEM file and name that file in ${bundle}${unchecked}`
   const issuer = plain(certificate?.issuer?.CN ?? certificate?.issuer?.O)
   const by = issuer === undefined ? '' : ` by ${issuer}`
   // `authorizationError` is a code where OpenSSL refused, an Error where the name does not match.
@@ -102,7 +131,7 @@ export const whyTls = (error: unknown, host: string, role: Role, certificate?: P
     case 'CERT_HAS_EXPIRED':
       return {
         why: `the certificate of ${host} expired${certificate ? ` on ${day(certificate.valid_to)}` : ''}`,
-        todo: `Renew the server's certificate (${off} stops checking altogether)`,
+        todo: `Renew the server's certificate${unchecked}`,
       }
     case 'CERT_NOT_YET_VALID':
       return {

@@ -3,6 +3,7 @@ import { GoogleAuth, PassThroughClient } from 'google-auth-library'
 import { type Dispatcher, request } from 'undici'
 import { Trouble } from '../errors.ts'
 import { firstBytes } from '../first-bytes.ts'
+import { cloudTls } from '../mlflow/trust.ts'
 import type { Settings } from '../mlflow/types.ts'
 import type { Environment } from '../mlflow/variables.ts'
 import { type GcsDoing, gcsRefused, gcsTrouble } from './gcs-trouble.ts'
@@ -103,7 +104,7 @@ export const connectGcs = async (
     retryOptions: { autoRetry: true, maxRetries: 2 },
     ...(anonymous ? { authClient: anonymous } : {}),
   })
-  const line = openLine(settings.requestTimeoutMs, { insecure: false }, env)
+  const line = openLine(settings.requestTimeoutMs, cloudTls(env), env)
   let offset: number | undefined
   return {
     sdk,
