@@ -69,6 +69,12 @@ export const azureCode = (error: unknown): string => {
   return response?.headers?.get('x-ms-error-code') ?? code ?? ''
 }
 
+/** When the service gave the answer that was thrown, in milliseconds since the epoch. */
+export const dateOf = (error: unknown): number | undefined => {
+  const at = Date.parse(((error ?? {}) as Refused).response?.headers?.get('date') ?? '')
+  return Number.isNaN(at) ? undefined : at
+}
+
 /** A `Trouble` for whatever a call of the SDK threw. Interruptions and defects are handed back as they are. */
 export const azureTrouble = ({ what, action, endpoint }: AzureDoing, error: unknown): unknown => {
   if (error instanceof Trouble || !(error instanceof Error) || error.name === 'AbortError') return error

@@ -7,7 +7,7 @@ import type { AzureAddress } from './azure-address.ts'
 import { begunAt, blockId, idLength, isOwnUpload, newUpload, shortestId, usualId } from './azure-block-id.ts'
 import { type Blocks, crc32OfBlocks, listBlocks, partsOf } from './azure-blocks.ts'
 import type { AzureConnection } from './azure-client.ts'
-import { azureCode, azureTrouble } from './azure-trouble.ts'
+import { azureCode, azureTrouble, dateOf } from './azure-trouble.ts'
 import { requireCrc32 } from './part-check.ts'
 import { join, safeFolder, safePath } from './path.ts'
 import type { ObjectProof, OpenUpload, Part, Store, StoredFile, UnfinishedUpload, UploadLimits } from './store.ts'
@@ -406,10 +406,13 @@ export const azureStore = (connection: AzureConnection, root: AzureAddress, reac
       if (offset !== undefined) return Date.now() + offset
       const calling = { what: `cannot ask ${endpoint} for the time`, action: action('read'), signal }
       return run(calling, async (options) => {
-        const { date } = await patient.getProperties(options)
-        if (date === undefined) return undefined
-        offset = date.getTime() - Date.now()
-        return date.getTime()
+        // A refusal tells the time as well as an answer does.
+        const told = await patient.getProperties(options).then(
+          ({ date }) => date?.getTime(),
+          (error: unknown) => dateOf(error) ?? Promise.reject(error),
+        )
+        if (told !== undefined) offset = told - Date.now()
+        return told
       })
     },
 

@@ -791,4 +791,166 @@ const stores: readonly Cell[] = [
   },
 ]
 
-export const cells: readonly Cell[] = [...plain, ...bodyLimits, ...timeouts, ...disks, ...stores]
+const azure: Site = { store: 'azurite' }
+const azureItself: Site = { store: 'azurite', direct: true }
+const google: Site = { store: 'gcs' }
+const googleItself: Site = { store: 'gcs', direct: true }
+/** 20 s are what azure-storage-blob gives one request. */
+const toAzureSlowly: Site = { ...azureItself, relay: { bytesPerSecond: 1.2 * MB } }
+const toAzureSlower: Site = { ...azureItself, relay: { bytesPerSecond: 4 * MB } }
+const toGoogleSlowly: Site = { ...googleItself, relay: { bytesPerSecond: 4 * MB } }
+const twoSeconds = { MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT: '2' }
+const chunks = (bytes: number) => ({ MLFLOW_GCS_UPLOAD_CHUNK_SIZE: String(bytes) })
+const azureSocket: TrueLimit = { hop: 'client', setting: /connection_timeout/, ms: 20_000 }
+const googleTimeout: TrueLimit = { hop: 'client', setting: /MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT/, ms: 2000 }
+const blockNames: TrueLimit = { hop: 'server', setting: /block names/, bytes: 99 * 5 * MiB }
+
+const clouds: readonly Cell[] = [
+  { name: 'Azure, whole', site: azure, env: whole, size: 30 * MB, upload: 'passes' },
+  { name: 'Azure, parts', site: azure, env: partsFrom(10 * MiB), size: 30 * MB, upload: 'passes', usual: true },
+  {
+    name: 'Azure, parts, a hundred of them',
+    site: azure,
+    env: partsFrom(10 * MiB, 5 * MiB),
+    size: 99 * 5 * MiB + 1,
+    upload: 'fails',
+    limit: blockNames,
+  },
+  {
+    name: 'Azure behind a body limit, whole',
+    site: azure,
+    env: whole,
+    fronts: tenMiB,
+    size: 12 * MB,
+    upload: 'fails',
+    limit: bodySize(10 * MiB),
+  },
+  {
+    name: 'Azure behind a body limit, parts',
+    site: azure,
+    env: partsFrom(8 * MiB),
+    fronts: tenMiB,
+    size: 12 * MB,
+    upload: 'passes',
+  },
+  {
+    name: 'Azure, server with a wrong key',
+    site: { ...azure, access: 'wrong secret' },
+    env: whole,
+    size: 5 * MB,
+    upload: 'fails',
+    limit: access,
+    never: true,
+  },
+  { name: 'Azure itself', site: azureItself, size: 30 * MB, upload: 'passes', usual: true },
+  { name: 'Azure itself, log_model', site: azureItself, as: 'log_model', size: 12 * MB, upload: 'passes' },
+  { name: 'Azure itself, blocks', site: azureItself, size: 80 * MB, upload: 'passes' },
+  {
+    name: 'Azure itself, slow line, short enough',
+    site: toAzureSlower,
+    ...little,
+    size: 20 * MB,
+    upload: 'passes',
+  },
+  {
+    name: 'Azure itself, slow line, one request too long',
+    site: toAzureSlowly,
+    traffic: 8 * MB,
+    size: 40 * MB,
+    upload: 'fails',
+    limit: azureSocket,
+  },
+  {
+    name: 'Azure itself, client with a wrong key',
+    site: { ...azureItself, access: 'wrong secret' },
+    size: 12 * MB,
+    upload: 'fails',
+    limit: { hop: 'store', setting: /./ },
+    never: true,
+  },
+  {
+    name: 'Azure itself, a signature that may only read',
+    site: { ...azureItself, access: 'read only' },
+    size: 12 * MB,
+    upload: 'fails',
+    limit: { hop: 'store', setting: /./ },
+    never: true,
+    usual: true,
+  },
+  { name: 'Google, whole', site: google, env: whole, size: 20 * MB, upload: 'passes' },
+  {
+    name: 'Google, slow relay',
+    site: { ...google, relay: slowRelay },
+    env: whole,
+    ...little,
+    size: 16 * MB,
+    upload: 'passes',
+  },
+  {
+    name: 'Google, parts that the server cannot sign',
+    site: google,
+    env: partsFrom(8 * MiB),
+    size: 12 * MB,
+    upload: 'fails',
+    limit: { hop: 'server', setting: /signing of parts/ },
+    never: true,
+    usual: true,
+  },
+  {
+    name: 'Google behind a body limit, whole',
+    site: google,
+    env: whole,
+    fronts: tenMiB,
+    size: 12 * MB,
+    upload: 'fails',
+    limit: bodySize(10 * MiB),
+  },
+  {
+    name: 'Google, server without a bucket',
+    site: { ...google, access: 'no bucket' },
+    env: whole,
+    size: 5 * MB,
+    upload: 'fails',
+    limit: access,
+    never: true,
+  },
+  { name: 'Google itself', site: googleItself, size: 20 * MB, upload: 'passes', usual: true },
+  { name: 'Google itself, small chunks', site: googleItself, env: chunks(MiB), size: 20 * MB, upload: 'passes' },
+  { name: 'Google itself, log_model', site: googleItself, as: 'log_model', size: 10 * MB, upload: 'passes' },
+  {
+    name: 'Google itself, slow line, a chunk too long for its time-out',
+    site: toGoogleSlowly,
+    env: twoSeconds,
+    ...little,
+    size: 20 * MB,
+    upload: 'fails',
+    limit: googleTimeout,
+  },
+  {
+    name: 'Google itself, slow line, small chunks',
+    site: toGoogleSlowly,
+    env: { ...twoSeconds, ...chunks(MiB) },
+    ...little,
+    size: 20 * MB,
+    upload: 'passes',
+    usual: true,
+  },
+  {
+    name: 'Google itself, slow line, no time-out',
+    site: toGoogleSlowly,
+    env: { MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT: '-1' },
+    ...little,
+    size: 20 * MB,
+    upload: 'passes',
+  },
+  {
+    name: 'Google itself, without a bucket',
+    site: { ...googleItself, access: 'no bucket' },
+    size: 12 * MB,
+    upload: 'fails',
+    limit: { hop: 'store', setting: /./ },
+    never: true,
+  },
+]
+
+export const cells: readonly Cell[] = [...plain, ...bodyLimits, ...timeouts, ...disks, ...stores, ...clouds]

@@ -12,6 +12,7 @@ import { type S3Server, startSeaweed } from '../lab/seaweed.ts'
 import { startThrottle } from '../lab/throttle.ts'
 import { startToxiproxy, type Toxiproxy } from '../lab/toxiproxy.ts'
 import { startVersitygw } from '../lab/versitygw.ts'
+import { type Cloud, elsewhere, startAzure, startGoogle } from './clouds.ts'
 import { startStall } from './stall.ts'
 import type { Front, Link, Site } from './types.ts'
 
@@ -94,6 +95,12 @@ export class Shared {
     this.#stores.set(kind, store)
     return store
   }
+  readonly #clouds = new Map<string, Promise<Cloud>>()
+  cloud(kind: 'azurite' | 'gcs'): Promise<Cloud> {
+    const cloud = this.#clouds.get(kind) ?? this.#stack.keep(kind === 'azurite' ? startAzure() : startGoogle())
+    this.#clouds.set(kind, cloud)
+    return cloud
+  }
   toxiproxy(): Promise<Toxiproxy> {
     this.#toxic ??= this.#stack.keep(startToxiproxy())
     return this.#toxic
@@ -168,6 +175,7 @@ export const startSite = async (site: Site, shared: Shared, stack: Stack): Promi
           .filter((line) => line !== ''),
     }
   }
+  if (site.store === 'azurite' || site.store === 'gcs') return cloudSite(site, site.store, shared, stack, common)
   const store = await shared.store(site.store)
   const bucket = site.access === 'no bucket' ? 'lab-not-there' : await store.bucket()
   const root = `s3://${bucket}/mlflow`
@@ -217,6 +225,36 @@ export const startSite = async (site: Site, shared: Shared, stack: Stack): Promi
         Key.startsWith(below) && Key.includes('mlflow-doctor-canary') ? [Key] : [],
       )
     },
+  }
+}
+
+const cloudSite = async (
+  site: Site,
+  kind: 'azurite' | 'gcs',
+  shared: Shared,
+  stack: Stack,
+  common: Parameters<typeof startMlflow>[0],
+): Promise<RunningSite> => {
+  const cloud = await shared.cloud(kind)
+  const place = await cloud.place()
+  const root = site.access === 'no bucket' ? elsewhere(place.root) : place.root
+  const relay = await shared.over(site.relay, cloud.origin, stack)
+  const env = place.env(relay.url, site.access)
+  const server = await stack.keep(
+    startMlflow({
+      ...common,
+      ...(site.direct ? { defaultArtifactRoot: root } : { artifactsDestination: root, env }),
+    }),
+  )
+  return {
+    url: server.url,
+    env: site.direct ? env : {},
+    newExperiment: () => newExperiment(server),
+    quiet: () => quiet(relay.sent),
+    clear: async () => {},
+    stored: (uri) => place.size(site.direct ? pathOf(uri) : `mlflow/${pathOf(uri)}`),
+    canaries: async (experiment) =>
+      (await place.names(`mlflow/${experiment}/`)).filter((name) => name.includes('mlflow-doctor-canary')),
   }
 }
 

@@ -5,10 +5,11 @@ export interface Site {
   /** Of the server; 3.17.2 unless told. */
   readonly version?: MlflowVersion
   readonly engine?: 'uvicorn' | 'gunicorn'
-  readonly store: 'folder' | 'seaweed' | 'versitygw'
+  /** `gcs` is gcp-storage-emulator behind a wrapper. */
+  readonly store: 'folder' | 'seaweed' | 'versitygw' | 'azurite' | 'gcs'
   /** True when experiments live in the store itself and clients hold its keys. */
   readonly direct?: boolean
-  /** The server's link to its store. */
+  /** The server's link to its store; of direct sites, the client's. */
   readonly relay?: Link
   readonly args?: readonly string[]
   readonly gunicornOpts?: string
