@@ -46,7 +46,7 @@ const reject = (response: ServerResponse, status: number, reason: string, messag
 
 export const gcsLikeProxy = async (
   upstream: string,
-  options: { readonly token?: string } = {},
+  options: { readonly token?: string; readonly pageSize?: number } = {},
 ): Promise<GcsLikeProxy> => {
   const xml = new Map<string, XmlUpload>()
   const conditions = new Map<string, Condition>()
@@ -124,8 +124,10 @@ export const gcsLikeProxy = async (
   }
 
   const page = async (url: URL, response: ServerResponse): Promise<boolean> => {
-    const most = Number(url.searchParams.get('maxResults') ?? 0)
-    if (most === 0) return false
+    const asked = Number(url.searchParams.get('maxResults') ?? 0)
+    if (asked === 0) return false
+    // A page may be shorter than it was asked for.
+    const most = Math.min(asked, options.pageSize ?? asked)
     const all = new URL(url)
     all.searchParams.delete('maxResults')
     all.searchParams.delete('pageToken')

@@ -43,6 +43,18 @@ export const thisProcess = async (): Promise<ProcessId> => ({
 export const isRunning = async ({ pid, started, host }: ProcessId): Promise<boolean | undefined> =>
   host === hostname() ? (await startOf(pid)) === started : undefined
 
+/** A process id as a part of a file's name: letters, digits, `-` and `_`. What is named so has an owner from its first instant on. */
+export const nameOfProcess = (id: ProcessId): string => Buffer.from(JSON.stringify(id)).toString('base64url')
+
+/** The process that a name tells; undefined for anything else. */
+export const processInName = (name: string): ProcessId | undefined => {
+  try {
+    return processIdIn(JSON.parse(Buffer.from(name, 'base64url').toString('utf8')))
+  } catch {
+    return undefined
+  }
+}
+
 /** A process id as written by another run; undefined for anything else. */
 export const processIdIn = (value: unknown): ProcessId | undefined => {
   const { pid, started, host } = (value ?? {}) as Partial<ProcessId>

@@ -101,7 +101,8 @@ export const connectGcs = async (
     // Named where a bucket is made, and nowhere else.
     projectId: 'mlflow-doctor',
     timeout: settings.requestTimeoutMs,
-    retryOptions: { autoRetry: true, maxRetries: 2 },
+    // Repeated by whoever calls, since the SDK waits for seconds before a host that is not there.
+    retryOptions: { autoRetry: false },
     ...(anonymous ? { authClient: anonymous } : {}),
   })
   const line = openLine(settings.requestTimeoutMs, cloudTls(env), env)

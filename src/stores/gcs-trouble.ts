@@ -41,7 +41,8 @@ const byReason: Readonly<Record<string, Judged>> = {
 const byStatus = (status: number, action: string): Judged => {
   if (status === 401) return login
   if (status === 403) return ['denied', `Ask for the permission ${action}`]
-  if (status === 404 || status === 410) return ['not-found', 'Check the bucket and the path']
+  // 499: a session that was cancelled.
+  if (status === 404 || status === 410 || status === 499) return ['not-found', 'Check the bucket and the path']
   if (status === 409 || status === 412) return changed
   if (status === 413) return ['too-large', 'Raise the limit of what stands before the store']
   if (status === 400 || status === 405 || status === 501)

@@ -3,6 +3,7 @@ import { combineAll, combineAllC } from '../crc32.ts'
 import { crc32c } from '../crc32c.ts'
 import { Trouble } from '../errors.ts'
 import { withoutSecrets } from '../mlflow/location.ts'
+import { type Patience, withRetry } from '../retry.ts'
 import { duration } from '../words.ts'
 import type { GcsConnection } from './gcs-client.ts'
 import {
@@ -52,6 +53,9 @@ export const parseGcsUri = (uri: string): GcsAddress => {
   return { bucket, prefix: path.replace(/^\/+|\/+$/g, '') }
 }
 
+/** For calls that change nothing: three tries, as with the other stores. */
+const looking: Patience = { tries: 3, pauseMs: 200 }
+
 const secondsOfDay = 86_400
 
 /** What uploads, scan and repair take (cloud.google.com/storage/docs/access-control/iam-permissions). */
@@ -90,7 +94,7 @@ export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: s
   const below = (path: string): string => (join(root.prefix, path) === '' ? '' : `${join(root.prefix, path)}/`)
   const relative = (name: string): string => (root.prefix === '' ? name : name.slice(root.prefix.length + 1))
 
-  /** A call of the SDK, which cannot be interrupted: its answer is no longer waited for. */
+  /** A call of the SDK: a look, or the beginning of a session, which may be repeated. It cannot be interrupted: its answer is no longer waited for. */
   const run = async <T>(
     what: string,
     action: string,
@@ -101,11 +105,16 @@ export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: s
     const stop = Promise.withResolvers<never>()
     const interrupted = () => stop.reject(signal?.reason)
     signal?.addEventListener('abort', interrupted, { once: true })
+    const once = async (): Promise<T> => {
+      try {
+        return await Promise.race([act(), stop.promise])
+      } catch (error) {
+        signal?.throwIfAborted()
+        throw gcsTrouble({ what, action, endpoint }, error)
+      }
+    }
     try {
-      return await Promise.race([act(), stop.promise])
-    } catch (error) {
-      signal?.throwIfAborted()
-      throw gcsTrouble({ what, action, endpoint }, error)
+      return await withRetry(once, looking, signal)
     } finally {
       signal?.removeEventListener('abort', interrupted)
     }

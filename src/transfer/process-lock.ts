@@ -1,35 +1,29 @@
 import { randomBytes } from 'node:crypto'
-import { open, readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
+import { open, readdir, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Trouble } from '../errors.ts'
-import { isRunning, type ProcessId, processIdIn, thisProcess } from '../host/process.ts'
+import { isRunning, nameOfProcess, processInName, thisProcess } from '../host/process.ts'
 
 /**
- * Keeps two repairs of one file apart. Each contender writes a file of its own and then looks for others: nothing shared
- * is ever taken over, so a crash at any instant leaves at worst a file whose process is gone, which the next one removes.
+ * Keeps two repairs of one file apart. Each contender makes an empty file of its own, whose name tells its process, and then
+ * looks for others: nothing shared is ever taken over, so a crash at any instant leaves at worst a file whose process is
+ * gone, which the next one removes.
  */
-type Claim = ProcessId
 
 const beatMs = 60_000
 /** A claim of another machine that shares this folder counts as dead after five missed beats. */
 const deadAfterMs = 5 * beatMs
 const tries = 6
 
-const claimIn = (text: string): Claim | undefined => {
-  try {
-    return processIdIn(JSON.parse(text))
-  } catch {
-    return undefined
-  }
-}
+/** `<key>.<process>.<random>.lock` */
+const claimIn = (name: string) => processInName(/^[^.]+\.([\w-]+)\.\w+\.lock$/.exec(name)?.[1] ?? '')
 
-/** The live holder of the claim in `file`; undefined when there is none any more. */
-const holder = async (file: string): Promise<string | undefined> => {
-  const text = await readFile(file, 'utf8').catch(() => undefined)
-  const seen = await stat(file).catch(() => undefined)
-  if (text === undefined || seen === undefined) return undefined
-  const claim = claimIn(text)
+/** The live holder of the claim of that name; undefined when there is none any more. */
+const holder = async (dir: string, name: string): Promise<string | undefined> => {
+  const seen = await stat(join(dir, name)).catch(() => undefined)
+  if (seen === undefined) return undefined
+  const claim = claimIn(name)
   // Without a readable claim, or from another machine, only the beat tells.
   const running = claim && (await isRunning(claim))
   if (claim === undefined || running === undefined) {
@@ -41,7 +35,7 @@ const holder = async (file: string): Promise<string | undefined> => {
 const others = async (dir: string, key: string, own: string): Promise<string | undefined> => {
   for (const name of await readdir(dir)) {
     if (!name.startsWith(`${key}.`) || !name.endsWith('.lock') || name === own) continue
-    const by = await holder(join(dir, name))
+    const by = await holder(dir, name)
     if (by !== undefined) return by
     await rm(join(dir, name), { force: true })
   }
@@ -54,17 +48,11 @@ export interface ProcessLock {
 
 /** Throws `conflict` when a live process works under the same key; `what` says what cannot be done then. */
 export const takeLock = async (dir: string, key: string, what: string): Promise<ProcessLock> => {
-  const claim = await thisProcess()
-  const own = `${key}.${process.pid}-${randomBytes(6).toString('hex')}.lock`
+  const own = `${key}.${nameOfProcess(await thisProcess())}.${randomBytes(6).toString('hex')}.lock`
   const path = join(dir, own)
   let by: string | undefined
   for (let attempt = 0; attempt < tries; attempt += 1) {
-    const file = await open(path, 'wx', 0o600)
-    try {
-      await file.writeFile(JSON.stringify(claim))
-    } finally {
-      await file.close()
-    }
+    await (await open(path, 'wx', 0o600)).close()
     by = await others(dir, key, own)
     if (by === undefined) {
       const beat = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => undefined), beatMs)

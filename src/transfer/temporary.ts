@@ -1,17 +1,10 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isRunning, processIdIn, thisProcess } from '../host/process.ts'
+import { isRunning, nameOfProcess, processInName, thisProcess } from '../host/process.ts'
 import { prepareJournalDir } from './journal.ts'
 
 /** The name tells whose folder it is, so that no instant of a crash leaves one without an owner. */
-const ownerIn = (name: string) => {
-  try {
-    const [, owner = ''] = /^tmp-([\w-]+)\.\w+$/.exec(name) ?? []
-    return processIdIn(JSON.parse(Buffer.from(owner, 'base64url').toString('utf8')))
-  } catch {
-    return undefined
-  }
-}
+const ownerIn = (name: string) => processInName(/^tmp-([\w-]+)\.\w+$/.exec(name)?.[1] ?? '')
 
 export interface TemporaryFolder {
   readonly dir: string
@@ -21,8 +14,7 @@ export interface TemporaryFolder {
 /** A folder for this process's own small files, readable by this user alone, within the state folder. Throws `denied`. */
 export const temporaryFolder = async (stateDir: string): Promise<TemporaryFolder> => {
   await prepareJournalDir(stateDir)
-  const owner = Buffer.from(JSON.stringify(await thisProcess())).toString('base64url')
-  const dir = await mkdtemp(join(stateDir, `tmp-${owner}.`))
+  const dir = await mkdtemp(join(stateDir, `tmp-${nameOfProcess(await thisProcess())}.`))
   return { dir, remove: () => rm(dir, { recursive: true, force: true }) }
 }
 

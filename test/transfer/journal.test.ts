@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFile, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { nameOfProcess } from '../../src/host/process.ts'
 import { openJournal, parseJournal, prepareJournalDir, stateDir } from '../../src/transfer/journal.ts'
 import { takeLock } from '../../src/transfer/process-lock.ts'
 
@@ -111,19 +112,20 @@ describe('the lock', () => {
   test('of a process that was killed does not hold, nor one whose process id was reused', async () => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
     await once(child, 'spawn')
-    const claim = { pid: child.pid, started: 'another time', host: (await import('node:os')).hostname() }
-    await writeFile(join(dir, `k.${child.pid}-aa.lock`), JSON.stringify(claim))
+    const claim = { started: 'another time', host: (await import('node:os')).hostname() }
+    const name = nameOfProcess({ ...claim, pid: child.pid ?? 0 })
+    await writeFile(join(dir, `k.${name}.aa.lock`), '')
     await (await takeLock(dir, 'k', 'cannot send x')).release()
     child.kill('SIGKILL')
     await once(child, 'exit')
-    await writeFile(join(dir, `k.${child.pid}-bb.lock`), JSON.stringify(claim))
+    await writeFile(join(dir, `k.${name}.bb.lock`), '')
     await (await takeLock(dir, 'k', 'cannot send x')).release()
     expect(await readdir(dir)).toEqual([])
   })
 
   test('of another machine holds while it is fresh', async () => {
-    const path = join(dir, 'k.1-aa.lock')
-    await appendFile(path, JSON.stringify({ pid: 1, started: '1', host: 'elsewhere' }))
+    const path = join(dir, `k.${nameOfProcess({ pid: 1, started: '1', host: 'elsewhere' })}.aa.lock`)
+    await writeFile(path, '')
     await expect(takeLock(dir, 'k', 'cannot send x')).rejects.toThrow(/elsewhere/)
     const { utimes } = await import('node:fs/promises')
     await utimes(path, new Date(Date.now() - 3_600_000), new Date(Date.now() - 3_600_000))
