@@ -44,7 +44,10 @@ const above = (row: ForecastRow | undefined): Omit<Reach, 'from' | 'bytes' | 'ro
 export const capacity = (known: Known): Capacity => {
   const { route } = known
   const passes = (bytes: number): boolean => rowFor(known, bytes)?.verdict === 'passes'
-  const from = route.proxied && route.multipart && route.multipartMinimum > 0 ? route.multipartMinimum : undefined
+  // A file that goes whole may fail where a larger one, in parts, passes.
+  const cut = route.multipart && route.multipartMinimum > 0
+  const from =
+    cut && (route.proxied || route.multipartChunk < route.multipartMinimum - 1) ? route.multipartMinimum : undefined
   const ranges: readonly (readonly [low: number, high: number])[] =
     from === undefined
       ? [[1, top]]

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { GiB, MiB } from '../fixtures/host/values.ts'
-import { signedParts, singlePut } from '../fixtures/server/routes.ts'
+import { by, passed } from '../fixtures/network/transferred.ts'
+import { signedParts, singlePut, toAzure } from '../fixtures/server/routes.ts'
 import { capacity } from '../src/capacity.ts'
 import type { Limit } from '../src/check.ts'
 import { hopsOf } from '../src/probes/rates.ts'
@@ -114,4 +115,17 @@ test('a check that gave no answer leaves every size unknown', () => {
   const { files } = capacity({ ...known, transfers: new Map(), unknown: ['host/temp-disk'] })
   expect(files[0]).not.toHaveProperty('bytes')
   expect(files[0]?.because).toContain('host/temp-disk')
+})
+
+test('on Azure a file of one request that takes too long is told apart from larger ones, which go in blocks', () => {
+  const MB = 1_000_000
+  const limits = [
+    limit({ hop: 'client', setting: 'connection_timeout', max: { ms: 20_000 }, routes: ['store-multipart'] }),
+  ]
+  const transfers = by('store-multipart', [passed(MB, MB), passed(10 * MB, MB)])
+  const { files } = capacity({ route: toAzure, limits, transfers, unknown: [], as: 'log_artifact' })
+  expect(files.map(({ from }) => from)).toEqual([1, 64 * 1024 ** 2 + 1])
+  expect(files[0]?.bytes).toBeGreaterThan(15 * MB)
+  expect(files[0]?.bytes).toBeLessThan(20 * MB)
+  expect(files[1]?.bytes).toBeGreaterThan(10_000 * MB)
 })

@@ -14,7 +14,7 @@ export interface GcsLikeProxy {
   /** Method, path and Content-Range of what came in, newest last. */
   readonly seen: readonly { readonly method: string; readonly url: string; readonly range: string | undefined }[]
   /** Unfinished uploads of the XML API. */
-  uploads(): readonly { readonly name: string; readonly id: string; readonly parts: number }[]
+  uploads(): readonly { readonly bucket: string; readonly name: string; readonly id: string; readonly parts: number }[]
   stop(): Promise<void>
 }
 
@@ -272,7 +272,7 @@ export const gcsLikeProxy = async (
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     seen,
-    uploads: () => [...xml].map(([id, { name, parts }]) => ({ id, name, parts: parts.size })),
+    uploads: () => [...xml].map(([id, { bucket, name, parts }]) => ({ bucket, id, name, parts: parts.size })),
     stop: () =>
       new Promise((done) => {
         server.close(() => done())

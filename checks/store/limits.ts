@@ -43,9 +43,9 @@ export default defineCheck({
   facts: {},
   explain: {
     measures:
-      'Has the server sign the addresses of one tiny upload, which is aborted at once, and reads from them how long they stay valid. On the direct route boto3 fits its parts to the file by itself, and the largest object is what bounds it: 48.8 TiB at Amazon, 5 TiB elsewhere. Azure Blob Storage takes 190.7 TiB, Google Cloud Storage 5 TiB. Blocks on Azure are named by the server, and by names of one length only as long as they are fewer than 100. What the size of parts allows is told by server/artifact-route and client/settings.',
+      'Has the server sign the addresses of one tiny upload, which is aborted at once, and reads from them how long they stay valid. On the direct route boto3 fits its parts to the file by itself, and the largest object is what bounds it: 48.8 TiB at Amazon, 5 TiB elsewhere. Azure Blob Storage takes 190.7 TiB, Google Cloud Storage 5 TiB. Blocks on Azure are named by the server, and by names of one length only as long as they are fewer than 10, or than 100, by what the service counts: one byte is staged as the first and the tenth block of the tiny upload to find out. What the size of parts allows is told by server/artifact-route and client/settings.',
     breaks:
-      'All addresses of an upload are signed at its beginning, for an hour, and never again: an upload that takes longer ends with 403 after most of it was sent. On Azure, the hundredth block of a file is refused.',
+      'All addresses of an upload are signed at its beginning, for an hour, and never again: an upload that takes longer ends with 403 after most of it was sent. On Azure, the tenth or the hundredth block of a file is refused.',
     remedy:
       'For uploads that take longer than the addresses are valid, log to an experiment whose artifact location is the store itself, or have whole files go through the server.',
   },

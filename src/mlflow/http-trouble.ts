@@ -70,6 +70,10 @@ const todoOf = (kind: TroubleKind): string => {
   return 'Check that MLFLOW_TRACKING_URI is the address of an MLflow server, with the path that a proxy serves it under'
 }
 
+/** Whether a file that was to be removed was not there: 404 from folders, and a 500 with these words over Azure (azure_blob_artifact_repo.py, `delete_artifacts`, 3.17.2). */
+export const isGone = (status: number, body: string): boolean =>
+  status === 404 || (status === 500 && /No such file or directory/.test(body))
+
 /** For an answer that is an error by its status. `body` may be cut off. */
 export const statusTrouble = (what: string, host: string, status: number, body: string): Trouble => {
   // fastapi_security.py and security.py of MLflow 3.5 and later.

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ifTrouble, NotApplicable, Trouble } from '../errors.ts'
-import { statusTrouble } from '../mlflow/http-trouble.ts'
+import { isGone, statusTrouble } from '../mlflow/http-trouble.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { type Canary, canaryBegunAt, canaryJournal, canaryName, canaryOwner, staleAfterMs } from '../probes/canary.ts'
 import { safeFolder, join as within } from '../stores/path.ts'
@@ -81,7 +81,7 @@ export const keeper = ({
         const asked: Canary = { place: of.uri, path, beginning: true }
         await journal.add(asked)
         // Without a signal: an interrupted begin might leave an upload whose id nobody knows.
-        const upload = await of.openUpload(path, plan).catch(async (error: unknown) => {
+        const upload = await of.openUpload(path, { ...plan, disposable: true }).catch(async (error: unknown) => {
           // A refusal begins nothing; where no answer came, the note stays for the next run.
           if (!(error instanceof Trouble && error.kind === 'unreachable')) await journal.remove(asked)
           throw error
@@ -119,7 +119,7 @@ export const proxiedPlace = (tracked: TrackingServer, location: string): Proxied
   const remove = async (name: string, signal?: AbortSignal): Promise<void> => {
     const what = `remove ${name}`
     const { response, body } = await tracked.text('DELETE', paths.file(name), { what, ...(signal && { signal }) })
-    if (response.ok || response.status === 404) return
+    if (response.ok || isGone(response.status, body)) return
     throw statusTrouble(`cannot ${what}`, new URL(tracked.uri).host, response.status, body)
   }
   return {

@@ -186,7 +186,8 @@ export const signedAddressesOpener = opener(signedAddresses, async (opening: Ope
       throw new NotApplicable('no upload by signed addresses can be begun')
     }
     const time = (await signed.now(signal)) ?? Date.now()
-    const { upload, end } = await keeper(opening).upload(signed, { sourceSize: 1, partSize: 1 }, time)
+    // Ten, since some names of blocks get longer with the tenth.
+    const { upload, end } = await keeper(opening).upload(signed, { sourceSize: 10, partSize: 1 }, time)
     await end()
     if (upload.signed === undefined) throw new NotApplicable('the signed addresses do not tell how long they are valid')
     return { value: upload.signed }

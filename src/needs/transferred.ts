@@ -24,6 +24,7 @@ import {
   route,
   server,
   settings,
+  signedAddresses,
   store,
   transfers,
 } from './declarations.ts'
@@ -225,9 +226,11 @@ const inParts = async (opening: Opening<Needed>, by: Route, kind: RouteKind, sha
   const { upload } = keeper(opening)
   const time = (await through.now(signal).catch(ifTrouble)) ?? Date.now()
   const partSize = Math.max(1, by.multipartChunk || (await open(settings)).multipartChunk)
+  const maxParts = kind === 'signed-parts' ? (await open(signedAddresses).catch(ifTrouble))?.maxParts : undefined
   return partsTransfer(through, {
     ...share,
     partSize,
+    ...(maxParts !== undefined && { most: maxParts * partSize }),
     threads: clientThreads(by, processors),
     begin: (bytes) => upload(through, { sourceSize: bytes, partSize }, time),
     signal,

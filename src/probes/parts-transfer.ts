@@ -16,6 +16,8 @@ export interface PartsTransferOptions {
   begin(bytes: number): Promise<{ readonly upload: OpenUpload; end(): Promise<void> }>
   /** The most that all canaries together may send, in bytes. */
   readonly budget: number
+  /** Bytes that one upload may have, where its parts may be no more than so many. */
+  readonly most?: number
   /** Sizes of the planned files that take this route. */
   readonly planned: readonly number[]
   /** Milliseconds for all canaries together. */
@@ -44,7 +46,11 @@ export const partsTransfer = async (store: Store, options: PartsTransferOptions)
     tries.push(result)
     return result
   }
-  const target = fullSize(options.planned, left)
+  const { most = Number.POSITIVE_INFINITY } = options
+  const target = fullSize(
+    options.planned.filter((bytes) => bytes <= most),
+    left,
+  )
   const first = await send(
     Math.max(1, Math.min(target ?? Number.MAX_SAFE_INTEGER, options.partSize, Math.floor(left / 8))),
   )
@@ -53,7 +59,12 @@ export const partsTransfer = async (store: Store, options: PartsTransferOptions)
   for (const step of steps.map(Math.floor)) {
     if (last.failed !== undefined) break
     const perByte = last.bodyMs / last.bytes
-    const bytes = Math.min(step, Math.floor(left), Math.floor((until - performance.now()) / Math.max(perByte, 1e-9)))
+    const bytes = Math.min(
+      step,
+      most,
+      Math.floor(left),
+      Math.floor((until - performance.now()) / Math.max(perByte, 1e-9)),
+    )
     if (bytes < smallest || bytes < last.bytes * 1.2) continue
     last = await send(bytes)
   }

@@ -20,7 +20,7 @@ import { xmlUploads } from './gcs-xml.ts'
 import { requireCrc32 } from './part-check.ts'
 import { join, safeFolder, safePath } from './path.ts'
 import { changedSincePlan } from './replaced.ts'
-import type { ObjectProof, OpenUpload, Part, Store, StoredFile, UploadLimits } from './store.ts'
+import type { ObjectProof, OpenUpload, Part, Store, StoredFile, UploadLimits, UploadPlan } from './store.ts'
 
 const MiB = 1024 ** 2
 
@@ -165,7 +165,7 @@ export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: s
     path: string,
     id: string,
     { session, generation }: { readonly session: Session; readonly generation: string },
-    plan: { readonly sourceSize: number; readonly partSize: number },
+    plan: UploadPlan,
     heldAtFirst: number,
   ): OpenUpload => {
     const name = nameOf(path)

@@ -5,7 +5,7 @@ import { requireCrc32 } from './part-check.ts'
 import { baseOf } from './path.ts'
 import type { ProxiedPaths } from './proxied-location.ts'
 import type { Answer, SignedUrls } from './signed-url.ts'
-import type { OpenUpload, Part, SignedFor } from './store.ts'
+import type { OpenUpload, Part, SignedFor, UploadPlan } from './store.ts'
 
 /** What uploads of a proxied store share. */
 export interface ProxiedAccess {
@@ -14,6 +14,7 @@ export interface ProxiedAccess {
   readonly signed: SignedUrls
   /** Throws `Trouble` (`conflict`) when the file is there. The server has no conditional write, so this look is all there is. */
   refuseIfPresent(path: string, signal: AbortSignal | undefined): Promise<void>
+  remove(path: string, signal: AbortSignal | undefined): Promise<void>
   /** Told once the signed addresses have shown that an upload may have no more parts than this. */
   learnMaxParts(most: number): void
 }
@@ -40,8 +41,12 @@ const signedParts = (answer: unknown, wanted: number): { id: string; parts: Map<
   return parts.size === wanted ? { id, parts } : undefined
 }
 
-/** Azure demands one length for all block ids of a blob, and MLflow counts them `mlflow_block_1`, `mlflow_block_2`, …, as base64: 20 characters up to 99, 24 from 100 on (azure_blob_artifact_repo.py, 3.17.2). */
-const mostNamedBlocks = 99
+/**
+ * Azure demands one length for all block ids of a blob, and MLflow counts them `mlflow_block_1`, `mlflow_block_2`, … as base64
+ * (azure_blob_artifact_repo.py, 3.17.2). Before it is encoded, the tenth is longer than the first; encoded, the hundredth is,
+ * 24 characters in place of 20. The documents of Put Block speak of both lengths, so the service is asked.
+ */
+const mostNamed = { byText: 9, byEncoded: 99 } as const
 
 /** By the query: AWS's Signature Version 4, Google's V4 signature, or a shared access signature of Azure's, which tells when it ends. */
 const signedFor = (url: string | undefined, now: number): SignedFor | undefined => {
@@ -51,9 +56,13 @@ const signedFor = (url: string | undefined, now: number): SignedFor | undefined 
   if (seconds > 0) return { validMs: seconds * 1000, temporary: query.has('X-Amz-Security-Token') }
   const end = Date.parse(query.get('se') ?? '')
   if (query.get('comp') !== 'block' || Number.isNaN(end)) return undefined
-  const named = /^mlflow_block_1$/.test(Buffer.from(query.get('blockid') ?? '', 'base64').toString())
-  return { validMs: Math.max(0, end - now), temporary: false, ...(named && { maxParts: mostNamedBlocks }) }
+  return { validMs: Math.max(0, end - now), temporary: false }
 }
+
+const isNamedBlock = (url: string | undefined): boolean =>
+  url !== undefined &&
+  URL.canParse(url) &&
+  Buffer.from(new URL(url).searchParams.get('blockid') ?? '', 'base64').toString() === 'mlflow_block_1'
 
 /** Nothing that is sent beyond that could be put together. Throws `too-large`. */
 const refuseIfTooMany = (path: string, count: number, most: number | undefined): void => {
@@ -73,9 +82,9 @@ const etagIsMd5 = (answer: Answer): boolean =>
 
 /** An upload by addresses that the tracking server signs: all at once, for one hour (S3), and never again for the same upload. */
 export const beginSignedUpload = async (
-  { server, paths, signed, refuseIfPresent, learnMaxParts }: ProxiedAccess,
+  { server, paths, signed, refuseIfPresent, learnMaxParts, remove }: ProxiedAccess,
   path: string,
-  plan: { readonly sourceSize: number; readonly partSize: number },
+  plan: UploadPlan,
   signal?: AbortSignal,
 ): Promise<OpenUpload> => {
   const name = baseOf(path)
@@ -98,9 +107,37 @@ export const beginSignedUpload = async (
   }
   const { id, parts: slots } = begun
   let aborted = false
-  const validFor = signedFor(slots.get(1)?.url, Date.now())
-  if (validFor?.maxParts !== undefined) learnMaxParts(validFor.maxParts)
-  refuseIfTooMany(path, count, validFor?.maxParts)
+  const discardBlocks = async (own: string, callSignal: AbortSignal | undefined): Promise<void> => {
+    // Who may not remove writes nothing: this answers as well where nothing is there.
+    await remove(own, callSignal)
+    await server.call('POST', paths.multipart('complete', own), {
+      json: { path: name, upload_id: id, parts: [] },
+      what: `discard the blocks of ${own}`,
+      ...(callSignal && { signal: callSignal }),
+    })
+    await remove(own, undefined)
+  }
+  /** Sends one byte as the first block, and one as the tenth; the parts themselves take their places later. */
+  const mostBlocks = async (): Promise<number> => {
+    const [first, tenth] = [slots.get(1), slots.get(mostNamed.byText + 1)]
+    if (first === undefined || tenth === undefined) return mostNamed.byEncoded
+    const how = { what: `cannot send a block of ${path}`, signal }
+    await signed.put(first.url, first.headers, Buffer.alloc(1), how)
+    try {
+      await signed.put(tenth.url, tenth.headers, Buffer.alloc(1), how)
+      return mostNamed.byEncoded
+    } catch (error) {
+      if (error instanceof Trouble && error.status === 400) return mostNamed.byText
+      throw error
+    }
+  }
+  const onAzure = isNamedBlock(slots.get(1)?.url)
+  const maxParts = onAzure ? await mostBlocks() : undefined
+  const addresses = signedFor(slots.get(1)?.url, Date.now())
+  const validFor = addresses && { ...addresses, ...(maxParts === undefined ? {} : { maxParts }) }
+  if (maxParts !== undefined) learnMaxParts(maxParts)
+  // What is given up need not be put together.
+  if (plan.disposable !== true) refuseIfTooMany(path, count, maxParts)
 
   return {
     id,
@@ -147,7 +184,9 @@ export const beginSignedUpload = async (
 
     async abort(callSignal) {
       if (aborted) return
-      await abortSigned({ server, paths }, path, id, callSignal)
+      // MLflow cannot give up blocks on Azure, and does nothing. A commit without any discards them, and makes an empty blob.
+      if (onAzure && plan.disposable === true) await discardBlocks(path, callSignal)
+      else await abortSigned({ server, paths }, path, id, callSignal)
       aborted = true
     },
   }

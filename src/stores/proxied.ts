@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Trouble } from '../errors.ts'
-import { statusTrouble } from '../mlflow/http-trouble.ts'
+import { isGone, statusTrouble } from '../mlflow/http-trouble.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { requireCrc32 } from './part-check.ts'
 import { baseOf, folderOf, join, safeFolder, safePath, unsafeBecause } from './path.ts'
@@ -69,11 +69,17 @@ export const proxiedStore = (server: TrackingServer, location: string, reached: 
   const putWhole: Store['putWhole'] = async (path, source, signal) =>
     putThrough(server, paths.file(path), `cannot send ${path}`, source, signal)
 
+  const removeFile = async (path: string, signal: AbortSignal | undefined): Promise<void> => {
+    const what = `remove ${path}`
+    const { response, body } = await server.text('DELETE', paths.file(path), { what, ...(signal && { signal }) })
+    if (response.ok || isGone(response.status, body)) return
+    throw statusTrouble(`cannot ${what}`, new URL(server.uri).host, response.status, body)
+  }
   let maxParts = signedLimits.maxParts
   const learnMaxParts = (most: number) => {
     maxParts = most
   }
-  const access: ProxiedAccess = { server, paths, signed, refuseIfPresent, learnMaxParts }
+  const access: ProxiedAccess = { server, paths, signed, refuseIfPresent, learnMaxParts, remove: removeFile }
   const unseen = (): Trouble =>
     new Trouble({
       kind: 'unsupported',
@@ -172,9 +178,7 @@ export const proxiedStore = (server: TrackingServer, location: string, reached: 
           todo: 'Remove the file with the tools of the store itself',
         })
       }
-      const what = `remove ${path}`
-      const { response, body } = await server.text('DELETE', paths.file(path), { what, ...(signal && { signal }) })
-      if (!response.ok) throw statusTrouble(`cannot ${what}`, new URL(server.uri).host, response.status, body)
+      await removeFile(path, signal)
     },
 
     async openUpload(path, plan, signal) {

@@ -64,6 +64,15 @@ export interface SignedFor {
   readonly maxParts?: number
 }
 
+export interface UploadPlan {
+  /** Bytes. */
+  readonly sourceSize: number
+  /** Bytes of all parts but the last. */
+  readonly partSize: number
+  /** The path is of this tool's own making, for an upload that is given up: what that takes may be made there, and is removed again. */
+  readonly disposable?: true
+}
+
 /** One open upload: parts in any order, several at once, each proved on arrival. */
 export interface OpenUpload {
   /** Enough to find it again from another process with `resumeUpload`. Holds no secret. */
@@ -171,14 +180,9 @@ export interface Store {
   remove(path: string, signal?: AbortSignal): Promise<void>
 
   /** `sourceSize` in bytes; `partSize` is what all parts but the last will have. An empty file has no parts. */
-  openUpload(path: string, plan: { sourceSize: number; partSize: number }, signal?: AbortSignal): Promise<OpenUpload>
+  openUpload(path: string, plan: UploadPlan, signal?: AbortSignal): Promise<OpenUpload>
   /** The upload with that id, or undefined when it is gone or cannot be taken up again on this route. */
-  resumeUpload(
-    path: string,
-    id: string,
-    plan: { sourceSize: number; partSize: number },
-    signal?: AbortSignal,
-  ): Promise<OpenUpload | undefined>
+  resumeUpload(path: string, id: string, plan: UploadPlan, signal?: AbortSignal): Promise<OpenUpload | undefined>
 
   /**
    * Unfinished uploads below the root, or of the exact key `path`. Stores such as MinIO answer only for an exact key.

@@ -803,17 +803,26 @@ const twoSeconds = { MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT: '2' }
 const chunks = (bytes: number) => ({ MLFLOW_GCS_UPLOAD_CHUNK_SIZE: String(bytes) })
 const azureSocket: TrueLimit = { hop: 'client', setting: /connection_timeout/, ms: 20_000 }
 const googleTimeout: TrueLimit = { hop: 'client', setting: /MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT/, ms: 2000 }
-const blockNames: TrueLimit = { hop: 'server', setting: /block names/, bytes: 99 * 5 * MiB }
+/** Azurite refuses the tenth block of MLflow's. */
+const blockNames: TrueLimit = { hop: 'server', setting: /block names/, bytes: 9 * 5 * MiB }
 
 const clouds: readonly Cell[] = [
   { name: 'Azure, whole', site: azure, env: whole, size: 30 * MB, upload: 'passes' },
   { name: 'Azure, parts', site: azure, env: partsFrom(10 * MiB), size: 30 * MB, upload: 'passes', usual: true },
   {
-    name: 'Azure, parts, a hundred of them',
+    name: 'Azure, parts, one too many',
     site: azure,
     env: partsFrom(10 * MiB, 5 * MiB),
-    size: 99 * 5 * MiB + 1,
+    size: 9 * 5 * MiB + 1,
     upload: 'fails',
+    limit: blockNames,
+  },
+  {
+    name: 'Azure, parts, just as many',
+    site: azure,
+    env: partsFrom(10 * MiB, 5 * MiB),
+    size: 9 * 5 * MiB,
+    upload: 'passes',
     limit: blockNames,
   },
   {

@@ -104,7 +104,7 @@ export const startGoogle = async (): Promise<Cloud> => {
         },
         async names(prefix) {
           const [files] = await bucket.getFiles({ prefix })
-          const begun = proxy.uploads().filter((upload) => upload.name.startsWith(prefix))
+          const begun = proxy.uploads().filter((upload) => upload.bucket === name && upload.name.startsWith(prefix))
           return [...files, ...begun].map((file) => file.name)
         },
       }
