@@ -2,12 +2,12 @@
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ifTrouble, NotApplicable, Trouble } from '../errors.ts'
-import { isGone, statusTrouble } from '../mlflow/http-trouble.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { type Canary, canaryBegunAt, canaryJournal, canaryName, canaryOwner, staleAfterMs } from '../probes/canary.ts'
 import { safeFolder, join as within } from '../stores/path.ts'
 import { listProxied, type ProxiedEntry } from '../stores/proxied-list.ts'
 import { proxiedPaths, proxiedRoot } from '../stores/proxied-location.ts'
+import { removeThrough } from '../stores/proxied-remove.ts'
 import type { OpenUpload, Store } from '../stores/store.ts'
 import { stateDir } from '../transfer/journal.ts'
 import { leftovers, route, server, store } from './declarations.ts'
@@ -116,12 +116,8 @@ export const proxiedPlace = (tracked: TrackingServer, location: string): Proxied
   const paths = proxiedPaths(root)
   const list: ProxiedPlace['list'] = async (folder, signal) =>
     listProxied(tracked, within(root, safeFolder(folder)), signal)
-  const remove = async (name: string, signal?: AbortSignal): Promise<void> => {
-    const what = `remove ${name}`
-    const { response, body } = await tracked.text('DELETE', paths.file(name), { what, ...(signal && { signal }) })
-    if (response.ok || isGone(response.status, body)) return
-    throw statusTrouble(`cannot ${what}`, new URL(tracked.uri).host, response.status, body)
-  }
+  const remove = (name: string, signal?: AbortSignal): Promise<void> =>
+    removeThrough(tracked, paths.file(name), name, signal)
   return {
     place: `${tracked.uri} mlflow-artifacts:/${root}`,
     urlOf: (name) => new URL(`${tracked.uri}${paths.file(name)}`),

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { Trouble } from '../errors.ts'
-import { isGone, statusTrouble } from '../mlflow/http-trouble.ts'
 import type { TrackingServer } from '../mlflow/server.ts'
 import { requireCrc32 } from './part-check.ts'
 import { baseOf, folderOf, join, safeFolder, safePath, unsafeBecause } from './path.ts'
@@ -8,6 +7,7 @@ import { listProxied, sizeOf } from './proxied-list.ts'
 import { proxiedPaths, proxiedRoot } from './proxied-location.ts'
 import { putThrough } from './proxied-put.ts'
 import { rangesThrough } from './proxied-read.ts'
+import { removeThrough } from './proxied-remove.ts'
 import { abortSigned, beginSignedUpload, type ProxiedAccess } from './proxied-upload.ts'
 import { signedUrls } from './signed-url.ts'
 import type { OpenUpload, Store, StoredFile, UploadLimits } from './store.ts'
@@ -69,12 +69,8 @@ export const proxiedStore = (server: TrackingServer, location: string, reached: 
   const putWhole: Store['putWhole'] = async (path, source, signal) =>
     putThrough(server, paths.file(path), `cannot send ${path}`, source, signal)
 
-  const removeFile = async (path: string, signal: AbortSignal | undefined): Promise<void> => {
-    const what = `remove ${path}`
-    const { response, body } = await server.text('DELETE', paths.file(path), { what, ...(signal && { signal }) })
-    if (response.ok || isGone(response.status, body)) return
-    throw statusTrouble(`cannot ${what}`, new URL(server.uri).host, response.status, body)
-  }
+  const removeFile = (path: string, signal: AbortSignal | undefined) =>
+    removeThrough(server, paths.file(path), path, signal)
   let maxParts = signedLimits.maxParts
   const learnMaxParts = (most: number) => {
     maxParts = most
