@@ -57,11 +57,15 @@ const compareByProof = async (
   signal: AbortSignal,
 ): Promise<Verdict> => {
   const proof = from.kind === 'folder' ? undefined : await from.proof(path, signal)
-  if (proof?.crc32 === undefined || expected.crc32 === undefined) {
-    return { is: 'unknown', why: 'the store keeps no CRC32 of the whole file' }
+  for (const [name, kept, noted] of [
+    ['CRC32', proof?.crc32, expected.crc32],
+    ['CRC-32C', proof?.crc32c, expected.crc32c],
+  ] as const) {
+    if (kept === undefined || noted === undefined) continue
+    if (kept === noted) return { is: 'equal', how: `${name} that the store keeps` }
+    return { is: 'different', why: `the ${name} that the store keeps is not the one in the manifest` }
   }
-  if (proof.crc32 === expected.crc32) return { is: 'equal', how: 'CRC32 that the store keeps' }
-  return { is: 'different', why: 'the CRC32 that the store keeps is not the one in the manifest' }
+  return { is: 'unknown', why: 'the store keeps no checksum of the whole file that the manifest has, too' }
 }
 
 /** A read that is cut short is no difference. */

@@ -41,6 +41,16 @@ const entryOf = async (
   }
 }
 
+/** Google keeps the CRC-32C of an object and no CRC32: noted, a later scan compares it without reading a byte. */
+const keptSum = async (
+  store: Store,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<Pick<ManifestFile, 'crc32c'>> => {
+  const sum = store.kind === 'gcs' ? (await store.proof(path, signal))?.crc32c : undefined
+  return sum === undefined ? {} : { crc32c: sum }
+}
+
 /** Of the manifest that is there, the entries that still hold: of files that have kept their size and were not written since. */
 const kept = async (
   store: Store,
@@ -78,7 +88,8 @@ export const writeManifest = async (
   const { signal, journalDir, memoryBytes, concurrency, patience } = applying
   const there = await store.stat(manifestPath, signal)
   const files = new Map(await kept(store, there, proved, signal))
-  for (const [path, file] of proved) files.set(path, await entryOf(file, applying))
+  for (const [path, file] of proved)
+    files.set(path, { ...(await entryOf(file, applying)), ...(await keptSum(store, path, signal)) })
   // By the store's clock, by which it is compared with the files.
   const writtenAt = Math.max((await store.now(signal).catch(() => undefined)) ?? 0, Date.now())
   const temporary = await temporaryFolder(journalDir)

@@ -16,6 +16,8 @@ export interface ManifestFile {
   readonly size: number
   /** CRC32 (ISO-HDLC, as `zlib.crc32`) of the whole file. */
   readonly crc32?: number
+  /** CRC-32C of the whole file, where it is the one that the store keeps (Google Cloud Storage). */
+  readonly crc32c?: number
   /** Lower-case hex. */
   readonly sha256?: string
 }
@@ -36,14 +38,19 @@ const version = 1
 export const manifestKinds = ['crc32', 'sha256', 'none'] as const
 export type ManifestKind = (typeof manifestKinds)[number]
 
+const hex32 = (sum: number): string => sum.toString(16).padStart(8, '0')
+const in32 = (text: unknown): number | undefined =>
+  typeof text === 'string' && /^[0-9a-f]{8}$/.test(text) ? Number.parseInt(text, 16) : undefined
+
 /** The text that `parseManifest` reads: the same files give the same text, whatever the order. */
 export const manifestText = ({ writtenAt, files }: Pick<Manifest, 'writtenAt' | 'files'>): string => {
   const sorted = [...files].toSorted(([a], [b]) => (a < b ? -1 : 1))
-  const entries = sorted.map(([path, { size, crc32, sha256 }]) => [
+  const entries = sorted.map(([path, { size, crc32, crc32c, sha256 }]) => [
     path,
     {
       size,
-      ...(crc32 === undefined ? {} : { crc32: crc32.toString(16).padStart(8, '0') }),
+      ...(crc32 === undefined ? {} : { crc32: hex32(crc32) }),
+      ...(crc32c === undefined ? {} : { crc32c: hex32(crc32c) }),
       ...(sha256 === undefined ? {} : { sha256 }),
     },
   ])
@@ -64,11 +71,13 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 const fileOf = (value: unknown): ManifestFile | undefined => {
   if (!isObject(value)) return undefined
-  const { size, crc32, sha256 } = value
+  const { size, sha256 } = value
+  const [crc32, crc32c] = [in32(value.crc32), in32(value.crc32c)]
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) return undefined
   return {
     size,
-    ...(typeof crc32 === 'string' && /^[0-9a-f]{8}$/.test(crc32) ? { crc32: Number.parseInt(crc32, 16) } : {}),
+    ...(crc32 === undefined ? {} : { crc32 }),
+    ...(crc32c === undefined ? {} : { crc32c }),
     ...(typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256) ? { sha256 } : {}),
   }
 }

@@ -128,3 +128,25 @@ test('a secret on the command line that is not understood', async () => {
   expect(ran.code).toBe(2)
   none(ran.stdout + ran.stderr)
 })
+
+test.each([
+  [
+    'wasbs://models@acc.blob.core.windows.net/x',
+    'key',
+    (secret: string) => `AccountName=acc;AccountKey=${secret};BlobEndpoint=http://127.0.0.1:9/acc`,
+  ],
+  [
+    'wasbs://models@acc.blob.core.windows.net/x',
+    'signature',
+    (secret: string) => `BlobEndpoint=http://127.0.0.1:9/acc;SharedAccessSignature=sv=1&sig=${secret}`,
+  ],
+  ['wasbs://models@acc.blob.core.windows.net/x', 'nonsense', (secret: string) => `AccountName=acc;AccountKy=${secret}`],
+])('scan of %s shows nothing of the %s in a connection string', async (target, _, text) => {
+  const secret = Buffer.from('planted-azure-secret-0123456789').toString('base64')
+  for (const more of [['--json'], ['--verbose']]) {
+    const ran = await doctor(['scan', target, ...more], { env: { AZURE_STORAGE_CONNECTION_STRING: text(secret) } })
+    expect(ran.code).toBeGreaterThan(0)
+    expect(ran.stdout + ran.stderr).not.toContain(secret)
+    expect(ran.stdout + ran.stderr).not.toContain(encodeURIComponent(secret))
+  }
+})

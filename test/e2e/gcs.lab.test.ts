@@ -1,4 +1,5 @@
 /** The stories of a killed client on Google Cloud Storage, as far as gcp-storage-emulator, behind a wrapper, is it. */
+import { randomBytes } from 'node:crypto'
 import { Storage } from '@google-cloud/storage'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { examined } from '../doctor.ts'
@@ -51,6 +52,14 @@ describe('Google: a client killed with -9 in the middle of its upload', () => {
     const step = stepOf(await repair(lost, env))
     expect(step).toMatchObject({ action: 'upload', route: 'store-multipart', sent: size, reused: 0 })
     await expectLoaded(lost, env)
+    // Other bytes of the same size show without a read, by the CRC-32C that the manifest has noted.
+    const files = new Storage({ apiEndpoint: emulator.url, projectId: 'lab' }).bucket('direct')
+    const [stored] = await files.getFiles()
+    const data = stored.find(({ name }) => name.endsWith('/data.bin'))
+    await data?.save(randomBytes(size), { resumable: false, validation: false })
+    const [other] = findings(await examined(['scan', `models:/${lost.modelId}`], { env }), 'artifact/content')
+    expect(other).toMatchObject({ at: `models:/${lost.modelId}/artifacts/data.bin` })
+    expect(other?.says).toContain('CRC-32C')
   })
 
   test('proxied, in one request: repaired at the store itself', async () => {
