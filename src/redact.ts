@@ -4,7 +4,7 @@ const redacted = '[redacted]'
 
 /**
  * Shapes that are secret whoever wrote them: the user part of a URL, signature parameters of AWS, Azure and Google
- * (SigV4 and V2 query authentication, SAS `sig`, V4 signed URLs), authorization headers, JSON Web Tokens, AWS key ids
+ * (SigV4 and V2 query authentication, SAS `sig`, V4 signed URLs, addresses of upload sessions), authorization headers, JSON Web Tokens, AWS key ids
  * and PEM private keys.
  */
 const shapes: readonly (readonly [RegExp, string])[] = [
@@ -12,7 +12,7 @@ const shapes: readonly (readonly [RegExp, string])[] = [
   [/([a-z][a-z0-9+.-]*:\/\/)[^\s/?#@:]*:(?!\d+(?:[/?#\s]|$))[^\s@]*@/gi, `$1${redacted}@`],
   [/(https?:\/\/)[^\s/?#@:'"<>]+@/gi, `$1${redacted}@`],
   [
-    /([?&;](?:x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)|signature|awsaccesskeyid|googleaccessid|sig|skoid|sktid|token|access_token|api_key|apikey|password|secret)=)[^&\s"'<>]+/gi,
+    /([?&;](?:x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)|signature|upload_id|awsaccesskeyid|googleaccessid|sig|skoid|sktid|token|access_token|api_key|apikey|password|secret)=)[^&\s"'<>]+/gi,
     `$1${redacted}`,
   ],
   [

@@ -56,3 +56,10 @@ test('a password that is one of the tool’s own words breaks no field of the re
   const report = { severity: 'error', failOn: 'error', counts: { error: 1 }, says: 'an error' }
   expect(redactAll(report, createRedactor(['error']))).toEqual({ ...report, says: 'an [redacted]' })
 })
+
+test('the address of an upload session of Google', () => {
+  const redact = createRedactor([])
+  const uri =
+    'https://storage.googleapis.com/upload/storage/v1/b/x/o?uploadType=resumable&upload_id=ABPtcPlanted&name=y'
+  expect(redact(uri)).not.toContain('ABPtcPlanted')
+})

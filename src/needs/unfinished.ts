@@ -23,6 +23,8 @@ import { type Opening, opener } from './opener.ts'
 
 /** More exact-key requests than this would make a scan of a large folder slow (one request each). */
 const mostKeys = 1000
+/** Likewise of stored objects that look whole: rarely does anything lie over one. */
+const mostStored = 200
 
 type Told = UnfinishedUploads['uploads'][number]
 
@@ -51,16 +53,26 @@ export const unfinishedUploadsOpener = opener(
     try {
       await gather()
       const habit = found.size > 0 && opened.listsUploads?.() === 'unknown' ? 'all' : opened.listsUploads?.()
-      const expected = await expectedKeys(open, habit === 'of-new-objects')
+      const expected = await expectedKeys(open)
       const asked = expected.slice(0, mostKeys)
-      await each(asked, async (path) => {
+      // Beside what is to be expected, an upload over a stored object that is whole.
+      const stored = habit === 'of-new-objects' ? await storedBeside(open, expected) : []
+      await each([...asked, ...stored.slice(0, mostStored)], async (path) => {
         signal.throwIfAborted()
         await gather(path)
       })
       if (habit === 'by-key' || habit === 'unknown') cannotSee(byKeyOnly(habit, asked.length), false)
       if (expected.length > mostKeys) {
-        const of = habit === 'of-new-objects' ? 'stored or expected keys' : 'expected keys that are not stored whole'
-        cannotSee(`of ${expected.length} ${of}, ${mostKeys} were asked for by name`, false)
+        cannotSee(
+          `of ${expected.length} expected keys that are not stored whole, ${mostKeys} were asked for by name`,
+          false,
+        )
+      }
+      if (stored.length > mostStored) {
+        cannotSee(
+          `this store lists uploads of objects that do not exist yet; over those that are stored, ${mostStored} of ${stored.length} were asked for one`,
+          false,
+        )
       }
     } catch (error) {
       refused(error, 'unfinished uploads could not be listed')
@@ -118,9 +130,9 @@ const byKeyOnly = (habit: 'by-key' | 'unknown', asked: number): string => {
 
 /**
  * Keys that should be stored and are not, or not whole. Some stores (MinIO) answer only for an exact key, so each of these is
- * asked for by name, whatever the store is. `storedToo`: those that are stored whole as well, behind the others.
+ * asked for by name, whatever the store is.
  */
-const expectedKeys = async (open: Opening<Needed>['open'], storedToo: boolean): Promise<string[]> => {
+const expectedKeys = async (open: Opening<Needed>['open']): Promise<string[]> => {
   const { files } = await open(listing)
   const keys = new Set<string>()
   const expect = (path: string, size?: number) => {
@@ -139,8 +151,13 @@ const expectedKeys = async (open: Opening<Needed>['open'], storedToo: boolean): 
   for (const [path, { bytes }] of (await open(localTree).catch(ifTrouble))?.files ?? []) expect(path, bytes)
   for (const [path, { size }] of (await open(manifest).catch(ifTrouble))?.files ?? []) expect(path, size)
   for (const { path } of (await open(structures).catch(ifTrouble))?.refers ?? []) expect(path)
-  if (storedToo) for (const path of files.keys()) keys.add(path)
   return [...keys].filter((key) => unsafeBecause(key) === undefined)
+}
+
+const storedBeside = async (open: Opening<Needed>['open'], expected: readonly string[]): Promise<string[]> => {
+  const known = new Set(expected)
+  const { files } = await open(listing)
+  return [...files.keys()].filter((path) => !known.has(path) && unsafeBecause(path) === undefined)
 }
 
 /** Whether fewer bytes lie in a model's folder than MLmodel counted; MLmodel itself and the files beside it only add to them. */

@@ -75,7 +75,7 @@ export interface UploadPlan {
 
 /** One open upload: parts in any order, several at once, each proved on arrival. */
 export interface OpenUpload {
-  /** Enough to find it again from another process with `resumeUpload`. Holds no secret. */
+  /** Enough to find it again from another process with `resumeUpload`. Of a session of Google's it is the address, by which anybody may send the rest: never to be shown. */
   readonly id: string
   readonly path: string
   /** Of an upload by signed addresses whose lifetime shows in them (S3): how long that is. */

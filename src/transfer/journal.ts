@@ -8,7 +8,8 @@ import { type FileIdentity, sameIdentity } from './identity.ts'
 
 /**
  * What was sent of one file, so that a killed transfer goes on where it stopped: one small file of JSON lines for each
- * target file, each line on disk before it is relied on. It holds no address and no signature. Lost or damaged, it costs
+ * target file, each line on disk before it is relied on. It holds no signature, and no address but that of an upload session
+ * of Google's, which has no other id. Lost or damaged, it costs
  * reading the local file once more, nothing else.
  */
 
