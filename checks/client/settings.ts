@@ -42,7 +42,7 @@ export default defineCheck({
   facts,
   explain: {
     measures:
-      "Reads the variables that decide how MLflow's client uploads, as the client itself would: wrong spellings of numbers, values out of the range that it takes, names that no version knows and that come close to one that it does, part sizes that stores refuse, and parts that are asked for but that no planned file is large enough for. Its own patience, MLFLOW_HTTP_REQUEST_TIMEOUT, goes into the forecast: it counts how long the connection does not move, in the body or until the answer, not the whole request. Part uploads by signed URLs have no time-out at all. The training must see the same environment as this check.",
+      "Reads the variables that decide how MLflow's client uploads, as the client itself would: wrong spellings of numbers, values out of the range that it takes, names that no version knows and that come close to one that it does, part sizes that stores refuse, parts that are asked for but that no planned file is large enough for, and logins for Azure that abfss locations do not read. Its own patience, MLFLOW_HTTP_REQUEST_TIMEOUT, goes into the forecast: it counts how long the connection does not move, in the body or until the answer, not the whole request. Part uploads by signed URLs have no time-out at all. The training must see the same environment as this check.",
     breaks:
       'A number that cannot be read fails the first call, after hours of training where it is set in the script. A misspelt name is ignored without a word. When the client loses patience after its last byte, it sends the whole file again, up to 8 times, while the server often stores the first one all the same.',
     remedy:
@@ -72,6 +72,11 @@ export default defineCheck({
           commands: [`export ${meant}="$${name}"`, `unset ${name}`],
         },
       } satisfies Found
+    }
+    if (/^abfss?$/.test(by?.scheme ?? '') && settings.azure.login !== 'identity' && !settings.azure.signature) {
+      yield unreadByLake(
+        settings.azure.login === 'access-key' ? 'AZURE_STORAGE_ACCESS_KEY' : 'AZURE_STORAGE_CONNECTION_STRING',
+      )
     }
     if (settings.trackingKind === 'server')
       yield* patience(env[timeoutName] !== undefined, settings.requestTimeoutMs, client)
@@ -139,6 +144,18 @@ const wrong = (variable: Variable): Found => ({
 })
 
 type Known = { readonly version: string } | undefined
+
+/** azure_data_lake_artifact_repo.py, 3.17.2: a signature in a variable of its own, or the default identity, and nothing else. */
+const unreadByLake = (name: string): Found => ({
+  kind: 'finding',
+  at: name,
+  severity: 'warning',
+  says: `${name} is set, and MLflow does not read it for abfss locations: it takes AZURE_STORAGE_SAS_TOKEN, or the default Azure identity`,
+  facts: { variable: name },
+  remedy: {
+    text: 'Set AZURE_STORAGE_SAS_TOKEN or sign in with az login, or log to a wasbs location of the same account, which reads it, and which has uploads in parts through a tracking server as well; abfss has none.',
+  },
+})
 
 /**
  * requests hands its time-out to the socket: it bounds each wait for the connection to take or to give bytes, so that a

@@ -13,6 +13,22 @@ const providers: Readonly<Record<string, string>> = {
   gs: 'Google Cloud Storage',
 }
 
+/** learn.microsoft.com/rest/api/storageservices/put-block-list: the most blocks of one blob. */
+const mostBlocks = 50_000
+
+/** azure-storage-blob does not fit its blocks to the file. */
+const blocksOfClient = (chunk: number): Limit => ({
+  kind: 'limit',
+  hop: 'client',
+  setting: 'blocks of a blob',
+  scope: 'file',
+  max: { bytes: mostBlocks * chunk },
+  basis: 'assumed',
+  routes: ['store-multipart'],
+  because: `azure-storage-blob cuts files into blocks of ${bytes(chunk)}, which no setting of MLflow changes, and Azure puts at most ${mostBlocks} of them together`,
+  remedy: () => ({ text: 'Send the file by mlflow-doctor upload, which fits the blocks to it.' }),
+})
+
 /** The block names that MLflow's server makes for Azure do not all have one length, and Azure refuses to put such blocks together. */
 function* namedBlocks(chunk: number, most: number): Generator<Limit> {
   yield {
@@ -43,7 +59,7 @@ export default defineCheck({
   facts: {},
   explain: {
     measures:
-      'Has the server sign the addresses of one tiny upload, which is aborted at once, and reads from them how long they stay valid. On the direct route boto3 fits its parts to the file by itself, and the largest object is what bounds it: 48.8 TiB at Amazon, 5 TiB elsewhere. Azure Blob Storage takes 190.7 TiB, Google Cloud Storage 5 TiB. Blocks on Azure are named by the server, and by names of one length only as long as they are fewer than 10, or than 100, by what the service counts: one byte is staged as the first and the tenth block of the tiny upload to find out. What the size of parts allows is told by server/artifact-route and client/settings.',
+      'Has the server sign the addresses of one tiny upload, which is aborted at once, and reads from them how long they stay valid. On the direct route boto3 fits its parts to the file by itself, and the largest object is what bounds it: 48.8 TiB at Amazon, 5 TiB elsewhere. Azure Blob Storage takes 190.7 TiB, Google Cloud Storage 5 TiB; but azure-storage-blob cuts every large file into blocks of 4 MiB, and 50,000 of them are the most: 195 GiB. Blocks on Azure are named by the server, and by names of one length only as long as they are fewer than 10, or than 100, by what the service counts: one byte is staged as the first and the tenth block of the tiny upload to find out. What the size of parts allows is told by server/artifact-route and client/settings.',
     breaks:
       'All addresses of an upload are signed at its beginning, for an hour, and never again: an upload that takes longer ends with 403 after most of it was sent. On Azure, the tenth or the hundredth block of a file is refused.',
     remedy:
@@ -64,6 +80,7 @@ export default defineCheck({
         remedy: () => ({ text: 'Split the file; no setting raises this limit.' }),
       }
     }
+    if (!route.proxied && /^wasbs?$/.test(route.scheme)) yield blocksOfClient(route.multipartChunk)
     if (signed === undefined) return
     if (signed.maxParts !== undefined) yield* namedBlocks(route.multipartChunk, signed.maxParts)
     yield {

@@ -843,6 +843,16 @@ const clouds: readonly Cell[] = [
     upload: 'passes',
   },
   {
+    name: 'Azure, parts, signed for a host that only the server knows',
+    site: { ...azure, hiddenStore: true },
+    env: partsFrom(8 * MiB),
+    size: 12 * MB,
+    upload: 'fails',
+    limit: signedHost,
+    never: true,
+    usual: true,
+  },
+  {
     name: 'Azure, server with a wrong key',
     site: { ...azure, access: 'wrong secret' },
     env: whole,

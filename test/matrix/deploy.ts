@@ -141,6 +141,12 @@ def getaddrinfo(host, *args, **kwargs):
 socket.getaddrinfo = getaddrinfo
 `
 
+const resolvesHidden = async (stack: Stack): Promise<Record<string, string>> => {
+  const dir = await disk(stack, undefined)
+  await writeFile(join(dir, 'sitecustomize.py'), sitecustomize)
+  return { PYTHONPATH: dir }
+}
+
 export const startSite = async (site: Site, shared: Shared, stack: Stack): Promise<RunningSite> => {
   const common = {
     ...(site.version !== undefined && { version: site.version }),
@@ -191,9 +197,7 @@ export const startSite = async (site: Site, shared: Shared, stack: Stack): Promi
   let endpoint = relay.url
   let python: Record<string, string> = {}
   if (site.hiddenStore) {
-    const dir = await disk(stack, undefined)
-    await writeFile(join(dir, 'sitecustomize.py'), sitecustomize)
-    python = { PYTHONPATH: dir }
+    python = await resolvesHidden(stack)
     endpoint = endpoint.replace('127.0.0.1', hidden)
   }
   const own = s3Env({ ...store, ...keys, endpoint })
@@ -239,11 +243,13 @@ const cloudSite = async (
   const place = await cloud.place()
   const root = site.access === 'no bucket' ? elsewhere(place.root) : place.root
   const relay = await shared.over(site.relay, cloud.origin, stack)
-  const env = place.env(relay.url, site.access)
+  const named = site.hiddenStore === true ? relay.url.replace('127.0.0.1', hidden) : relay.url
+  const env = place.env(named, site.access)
+  const python = site.hiddenStore === true ? await resolvesHidden(stack) : {}
   const server = await stack.keep(
     startMlflow({
       ...common,
-      ...(site.direct ? { defaultArtifactRoot: root } : { artifactsDestination: root, env }),
+      ...(site.direct ? { defaultArtifactRoot: root } : { artifactsDestination: root, env: { ...env, ...python } }),
     }),
   )
   return {

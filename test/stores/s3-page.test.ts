@@ -147,8 +147,10 @@ describe('a page of a list', () => {
           const read = readListPage(bytes)
           // Of what nobody asked for, the SDK is strict with some, such as an owner with two ids.
           const expected = await bySdk(bytes).catch(() => undefined)
+          // Where white space without a line break stands before the first element of an object, the SDK loses its key.
+          const lost = expected?.objects.some(({ key }) => key === '')
           if (read === undefined) leftToSdk += 1
-          else if (expected !== undefined) expect(read).toEqual(expected)
+          else if (expected !== undefined && !lost) expect(read).toEqual(expected)
         },
       ),
       { numRuns: 300 },
