@@ -107,6 +107,8 @@ export const beginSignedUpload = async (
   }
   const { id, parts: slots } = begun
   let aborted = false
+  /** Whether the store has taken anything, as far as it has said so. */
+  let staged = false
   const discardBlocks = async (own: string, callSignal: AbortSignal | undefined): Promise<void> => {
     // Who may not remove writes nothing: this answers as well where nothing is there.
     await remove(own, callSignal)
@@ -123,6 +125,7 @@ export const beginSignedUpload = async (
     if (first === undefined || tenth === undefined) return mostNamed.byEncoded
     const how = { what: `cannot send a block of ${path}`, signal }
     await signed.put(first.url, first.headers, Buffer.alloc(1), how)
+    staged = true
     try {
       await signed.put(tenth.url, tenth.headers, Buffer.alloc(1), how)
       return mostNamed.byEncoded
@@ -153,6 +156,7 @@ export const beginSignedUpload = async (
       if (slot === undefined) throw new RangeError(`part ${number} of ${count}`)
       const md5 = createHash('md5').update(bytes).digest()
       const got = await signed.put(slot.url, { ...slot.headers, 'content-md5': md5.toString('base64') }, bytes, calling)
+      staged = true
       const etag = got.header('etag')?.replace(/^"|"$/g, '')
       if (etag !== undefined && /^[0-9a-f]{32}$/.test(etag) && etagIsMd5(got) && etag !== md5.toString('hex')) {
         const why = 'the store holds other bytes than were sent'
@@ -185,7 +189,7 @@ export const beginSignedUpload = async (
     async abort(callSignal) {
       if (aborted) return
       // MLflow cannot give up blocks on Azure, and does nothing. A commit without any discards them, and makes an empty blob.
-      if (onAzure && plan.disposable === true) await discardBlocks(path, callSignal)
+      if (onAzure && staged && plan.disposable === true) await discardBlocks(path, callSignal)
       else await abortSigned({ server, paths }, path, id, callSignal)
       aborted = true
     },
