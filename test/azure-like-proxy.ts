@@ -66,6 +66,8 @@ export const azureLikeProxy = async (endpoint: string): Promise<AzureLikeProxy> 
     answer.writeHead(reply.status, { ...reply.headers, ...held })
     answer.end(reply.body)
   })
+  // A client of the tests must not meet a connection that is closed as it is used again.
+  server.keepAliveTimeout = 600_000
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const proxy: AzureLikeProxy = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -268,6 +268,8 @@ export const gcsLikeProxy = async (
   const server = createServer((request, response) => {
     handle(request, response).catch(() => response.destroy())
   })
+  // A client of the tests must not meet a connection that is closed as it is used again.
+  server.keepAliveTimeout = 600_000
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -85,6 +85,15 @@ const refusedAsChanged = (what: string): Trouble =>
     todo: 'Look at that object before sending again',
   })
 
+/** Google answers with addresses of its own hosts. */
+const leadsTo = (endpoint: string, uri: string): boolean => {
+  const to = URL.parse(uri)
+  if (to === null) return false
+  return (
+    to.origin === endpoint || [endpoint, to.origin].every((each) => /^https:\/\/[\w.-]+\.googleapis\.com$/.test(each))
+  )
+}
+
 export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: string): Store => {
   const { sdk, endpoint } = connection
   const bucket = sdk.bucket(root.bucket)
@@ -204,7 +213,8 @@ export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: s
         const start = (number - 1) * plan.partSize
         const end = start + bytes.length
         const until = end === plan.sourceSize ? Math.max(start, tailAt) : end
-        if (held < start) throw new RangeError(`part ${number} before those that come first`)
+        // What the store has confirmed is what it holds; with less, the session is of no use.
+        if (held < start) throw lost(what)
         while (held < until) {
           // A step back to a whole chunk: what is there already is passed over.
           const from = Math.max(start, Math.floor(held / chunkStep) * chunkStep)
@@ -229,9 +239,10 @@ export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: s
         const sum = combineAllC(sorted)
         const at = plan.sourceSize - tail.length
         await catchUp(what, signal)
-        if (held > at) throw lost(what)
+        if (held < at) throw lost(what)
+        const rest = tail.subarray(held - at)
         doubtful = true
-        const made = await session.finish(at, tail, plan.sourceSize, sum, signal).catch(async (error: unknown) => {
+        const made = await session.finish(held, rest, plan.sourceSize, sum, signal).catch(async (error: unknown) => {
           if (!isDamaged(error)) throw error
           // What it holds is not what was sent, and nothing of it can be put right.
           await session.cancel(signal)
@@ -383,7 +394,7 @@ export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: s
       if (uploadId !== undefined) return xmlUpload(path, id, uploadId)
       const [, generation, uri] = sessionId.exec(id) ?? []
       // Bytes of a model go to the store, wherever a note says that they should go.
-      if (generation === undefined || uri === undefined || URL.parse(uri)?.origin !== endpoint) return undefined
+      if (generation === undefined || uri === undefined || !leadsTo(endpoint, uri)) return undefined
       const session = openSession(connection, uri, { uri: uriOf(name) })
       const held = await session.held(signal)
       return held === undefined ? undefined : sessionUpload(path, id, { session, generation }, plan, held)
