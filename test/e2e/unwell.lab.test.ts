@@ -232,7 +232,8 @@ test.each([
   ['uc:http://x', /Databricks and Unity Catalog are not supported/],
   ['arn:aws:sagemaker:us-east-1:123456789012:mlflow-tracking-server/x', /needs the sagemaker-mlflow plugin/],
   ['s3://bucket/x', /never a tracking URI.+--artifacts-destination/],
-  ['ftp://x', /its scheme "ftp" is not one of/],
+  ['ftp://x', /never a tracking URI.+--artifacts-destination/],
+  ['gopher://x', /its scheme "gopher" is not one of/],
   ['sqlite:////no/such/mlflow.db', /no\/such\/mlflow\.db: the file does not exist/],
   ['file:///no/such', /does not exist or is no folder/],
 ])('a tracking URI of another kind: %s', async (uri, sentence) => {

@@ -127,7 +127,7 @@ test('locations that need no server', async () => {
   const s3 = await openStore(target(inside), settings, undefined, around)
   expect(await namesIn(s3.list({ prefix: 'sub' }))).toEqual(['sub/folder/model.bin'])
   await s3.close()
-  await expect(openStore(target('gs://bucket/x'), settings, undefined, around)).rejects.toMatchObject({
+  await expect(openStore(target('hdfs://bucket/x'), settings, undefined, around)).rejects.toMatchObject({
     kind: 'unsupported',
   })
   await expect(openStore(target(location), settings, undefined, around)).rejects.toMatchObject({ kind: 'usage' })
