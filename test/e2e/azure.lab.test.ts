@@ -1,7 +1,11 @@
 /** The stories of a killed client on Azure Blob Storage, as far as Azurite is it. */
+import { randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { BlobServiceClient } from '@azure/storage-blob'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { examined } from '../doctor.ts'
+import { doctor, examined, reportOf } from '../doctor.ts'
 import { scratch, startAzurite, startMlflow, startThrottle } from '../lab/index.ts'
 import { expectLoaded, findings, home, loseWhen, repair } from './story.ts'
 
@@ -126,4 +130,44 @@ describe('Azure: a client killed with -9 in the middle of its upload', () => {
       await slow.stop()
     }
   })
+})
+
+test('Azure itself killed with -9 in the middle of an upload, ten seconds after it took its first blocks: the same command goes on', async () => {
+  const first = await startAzurite()
+  await BlobServiceClient.fromConnectionString(first.connectionString).createContainer('models')
+  const slow = await startThrottle({ upstream: new URL(first.url).origin, bytesPerSecond: 2 * MB })
+  const from = await scratch()
+  const size = 48 * 1024 ** 2
+  const bytes = randomBytes(size)
+  await writeFile(join(from, 'data.bin'), bytes)
+  const target = 'wasbs://models@labaccount.blob.core.windows.net/killed'
+  const args = ['upload', from, target, '--yes', '--json', '--settle', '0', '--memory', '4MiB']
+  const state = await home()
+  // What Azurite takes is on its disk only after some seconds.
+  const killing = (async () => {
+    while (slow.sent() < 4 * MB) await sleep(20)
+    await sleep(11_000)
+    await first.kill()
+  })()
+  const broken = await doctor(args, {
+    env: { ...state, AZURE_STORAGE_CONNECTION_STRING: first.connectionStringBy(slow.url) },
+  })
+  await killing
+  // Nobody is there to be looked at afterwards.
+  expect(broken.code).toBe(3)
+  await slow.stop()
+  const second = await startAzurite(first)
+  try {
+    const again = reportOf(
+      await doctor(args, { env: { ...state, AZURE_STORAGE_CONNECTION_STRING: second.connectionString } }),
+    )
+    const step = again.steps?.find(({ path }) => path === 'data.bin')
+    expect(step).toMatchObject({ state: 'verified', bytes: size })
+    expect(step?.reused).toBeGreaterThanOrEqual(4 * MB)
+    const container = BlobServiceClient.fromConnectionString(second.connectionString).getContainerClient('models')
+    expect((await container.getBlobClient('killed/data.bin').downloadToBuffer()).equals(bytes)).toBe(true)
+  } finally {
+    await second.stop()
+    await first.stop()
+  }
 })

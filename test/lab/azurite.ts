@@ -10,18 +10,21 @@ const require = createRequire(import.meta.url)
 
 export interface Azurite extends Running {
   readonly url: string
+  readonly dir: string
+  /** Of the account. */
+  readonly key: string
   readonly connectionString: string
   /** For a client that reaches it by another address, such as that of a slow link before it. */
   readonly connectionStringBy: (origin: string) => string
 }
 
-/** Azurite's blob service. What was written in the last ten seconds is lost when it is killed. */
-export async function startAzurite(): Promise<Azurite> {
+/** Azurite's blob service, with what a killed one has left where that is given. What was written in the last ten seconds is lost when it is killed. */
+export async function startAzurite(left?: Pick<Azurite, 'dir' | 'key'>): Promise<Azurite> {
   const main = join(dirname(require.resolve('azurite/package.json')), 'dist/src/blob/main.js')
   const account = 'labaccount'
-  const key = randomBytes(64).toString('base64')
+  const key = left?.key ?? randomBytes(64).toString('base64')
   return onFreePorts(1, async (port) => {
-    const dir = await freshDir('azurite')
+    const dir = left?.dir ?? (await freshDir('azurite'))
     const url = `http://127.0.0.1:${port}/${account}`
     const connectionStringBy = (origin: string) =>
       [
@@ -48,6 +51,6 @@ export async function startAzurite(): Promise<Azurite> {
         return true
       },
     })
-    return { ...running, url, connectionString, connectionStringBy }
+    return { ...running, url, dir, key, connectionString, connectionStringBy }
   })
 }
