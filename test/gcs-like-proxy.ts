@@ -7,7 +7,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { crc32c } from '../src/crc32c.ts'
-import { crc32cFromBase64 } from '../src/stores/gcs-session.ts'
+import { crcFromBase64 } from '../src/stores/wire-text.ts'
 
 export interface GcsLikeProxy {
   readonly url: string
@@ -72,7 +72,7 @@ export const gcsLikeProxy = async (
     const now = { bytes: held.bytes + fresh.length, sum: crc32c(fresh, held.sum) }
     sums.set(session, now)
     const told = /crc32c=([A-Za-z0-9+/=]+)/.exec(String(request.headers['x-goog-hash'] ?? ''))?.[1]
-    return total !== '*' && told !== undefined && crc32cFromBase64(told) !== now.sum
+    return total !== '*' && told !== undefined && crcFromBase64(told) !== now.sum
   }
 
   const bucketIn = (url: URL): string => /\/b\/([^/]+)/.exec(url.pathname)?.[1] ?? ''

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import type { BlobGetPropertiesResponse } from '@azure/storage-blob'
-import { combineAll } from '../crc32.ts'
 import { Trouble } from '../errors.ts'
 import { firstBytes } from '../first-bytes.ts'
 import type { AzureAddress } from './azure-address.ts'
@@ -8,9 +7,10 @@ import { begunAt, blockId, idLength, isOwnUpload, newUpload, shortestId, usualId
 import { type Blocks, crc32OfBlocks, listBlocks, partsOf } from './azure-blocks.ts'
 import type { AzureConnection } from './azure-client.ts'
 import { azureCode, azureTrouble, dateOf } from './azure-trouble.ts'
-import { requireCrc32 } from './part-check.ts'
-import { join, safeFolder, safePath } from './path.ts'
+import { requireCrc32, requireWhole } from './part-check.ts'
+import { keysBelow, safeFolder } from './path.ts'
 import type { ObjectProof, OpenUpload, Part, Store, StoredFile, UnfinishedUpload, UploadLimits } from './store.ts'
+import { unquoted } from './wire-text.ts'
 
 const MiB = 1024 ** 2
 
@@ -22,14 +22,10 @@ const foreign = 'foreign'
 
 const md5Of = (bytes: Uint8Array): Buffer => createHash('md5').update(bytes).digest()
 
-const unquoted = (etag: string | undefined): string | undefined => etag?.replace(/^"|"$/g, '')
-
 export const azureStore = (connection: AzureConnection, root: AzureAddress, reached: string): Store => {
   const { patient, once, service, endpoint, idleMs } = connection
   const uriOf = (name: string): string => `${root.root}/${name}`
-  const nameOf = (path: string): string => join(root.prefix, safePath(path))
-  const below = (path: string): string => (join(root.prefix, path) === '' ? '' : `${join(root.prefix, path)}/`)
-  const relative = (name: string): string => (root.prefix === '' ? name : name.slice(root.prefix.length + 1))
+  const { keyOf: nameOf, below, relative } = keysBelow(root.prefix)
 
   const containerAction = 'Microsoft.Storage/storageAccounts/blobServices/containers/read'
   const serviceAction = 'Microsoft.Storage/storageAccounts/blobServices/read'
@@ -205,11 +201,7 @@ export const azureStore = (connection: AzureConnection, root: AzureAddress, reac
       async complete(parts, whole, signal) {
         const what = `cannot commit the blocks of ${uriOf(name)}`
         const sorted = parts.toSorted((a, b) => a.number - b.number)
-        const summed = combineAll(sorted.map(({ crc32 = 0, size }) => ({ crc32, size })))
-        if (summed !== whole.crc32) {
-          const why = 'its blocks do not add up to the checksum of the file'
-          throw new Trouble({ kind: 'unavailable', what, why, todo: 'Send it again' })
-        }
+        requireWhole(what, 'blocks', sorted, whole.crc32)
         // A commit discards what it does not name: the blocks of somebody who is sending right now, too.
         if (othersIn(await blocksAt(path, 'uncommitted', signal)) !== others) {
           const why = 'another client stages blocks of the same blob meanwhile'

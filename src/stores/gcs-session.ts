@@ -1,5 +1,6 @@
 import { Trouble } from '../errors.ts'
 import type { GcsAnswer, GcsConnection, GcsRequest } from './gcs-client.ts'
+import { crcToBase64 } from './wire-text.ts'
 
 /**
  * A resumable upload session of Google Cloud Storage (cloud.google.com/storage/docs/resumable-uploads): bytes go in order,
@@ -38,15 +39,6 @@ const incomplete = 308
 const gone = [404, 410, 499]
 /** Of an answer that describes an object, in bytes. */
 const mostJson = 1024 * 1024
-
-/** CRC-32C as the API writes it: four bytes, big-endian, in base64. */
-export const crc32cToBase64 = (crc32c: number): string => {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32BE(crc32c)
-  return bytes.toString('base64')
-}
-export const crc32cFromBase64 = (text: string | undefined): number | undefined =>
-  text !== undefined && /^[A-Za-z0-9+/]{6}==$/.test(text) ? Buffer.from(text, 'base64').readUInt32BE() : undefined
 
 export const objectIn = async (answer: GcsAnswer, what: string): Promise<GcsObject> => {
   const text = Buffer.from(await answer.read(mostJson)).toString()
@@ -120,7 +112,7 @@ export const openSession = (
     async finish(offset, bytes, total, crc32c, signal) {
       const range = bytes.length === 0 ? `bytes */${total}` : `bytes ${offset}-${offset + bytes.length - 1}/${total}`
       const headers: Record<string, string> =
-        crc32c === undefined ? {} : { 'x-goog-hash': `crc32c=${crc32cToBase64(crc32c)}` }
+        crc32c === undefined ? {} : { 'x-goog-hash': `crc32c=${crcToBase64(crc32c)}` }
       const answer = await put('complete the upload of', range, bytes, signal, { headers })
       if (answer.status !== incomplete) return objectIn(answer, `cannot complete the upload of ${name.uri}`)
       await answer.done()

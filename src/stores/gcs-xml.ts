@@ -3,6 +3,7 @@ import { Trouble } from '../errors.ts'
 import type { GcsConnection, GcsRequest } from './gcs-client.ts'
 import { requireCrc32 } from './part-check.ts'
 import type { Part, UnfinishedUpload } from './store.ts'
+import { unquoted } from './wire-text.ts'
 
 /**
  * Multipart uploads of the XML API (cloud.google.com/storage/docs/multipart-uploads): what MLflow's server begins when it
@@ -42,8 +43,6 @@ const textOf = (xml: string, tag: string): string | undefined => {
   const [inner] = elements(xml, tag)
   return inner === undefined ? undefined : plain(inner)
 }
-
-const unquoted = (etag: string | undefined): string | undefined => etag?.replace(/^"|"$/g, '')
 
 const encoded = (name: string): string => name.split('/').map(encodeURIComponent).join('/')
 

@@ -1,26 +1,19 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { combineAll, combineAllC } from '../crc32.ts'
+import { combineAllC } from '../crc32.ts'
 import { crc32c } from '../crc32c.ts'
 import { Trouble } from '../errors.ts'
 import { withoutSecrets } from '../mlflow/location.ts'
 import { type Patience, withRetry } from '../retry.ts'
 import { duration } from '../words.ts'
 import type { GcsConnection } from './gcs-client.ts'
-import {
-  chunkStep,
-  crc32cFromBase64,
-  crc32cToBase64,
-  type GcsObject,
-  objectIn,
-  openSession,
-  type Session,
-} from './gcs-session.ts'
+import { chunkStep, type GcsObject, objectIn, openSession, type Session } from './gcs-session.ts'
 import { gcsTrouble } from './gcs-trouble.ts'
 import { xmlUploads } from './gcs-xml.ts'
-import { requireCrc32 } from './part-check.ts'
-import { join, safeFolder, safePath } from './path.ts'
+import { requireCrc32, requireWhole } from './part-check.ts'
+import { keysBelow, safeFolder } from './path.ts'
 import { changedSincePlan } from './replaced.ts'
 import type { ObjectProof, OpenUpload, Part, Store, StoredFile, UploadLimits, UploadPlan } from './store.ts'
+import { crcFromBase64, crcToBase64 } from './wire-text.ts'
 
 const MiB = 1024 ** 2
 
@@ -99,9 +92,7 @@ export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: s
   const bucket = sdk.bucket(root.bucket)
   const xml = xmlUploads(connection, root.bucket)
   const uriOf = (name: string): string => `gs://${root.bucket}/${name}`
-  const nameOf = (path: string): string => join(root.prefix, safePath(path))
-  const below = (path: string): string => (join(root.prefix, path) === '' ? '' : `${join(root.prefix, path)}/`)
-  const relative = (name: string): string => (root.prefix === '' ? name : name.slice(root.prefix.length + 1))
+  const { keyOf: nameOf, below, relative } = keysBelow(root.prefix)
 
   /** A call of the SDK: a look, or the beginning of a session, which may be repeated. It cannot be interrupted: its answer is no longer waited for. */
   const run = async <T>(
@@ -231,10 +222,7 @@ export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: s
       async complete(parts, whole, signal) {
         const what = `cannot complete the upload of ${uriOf(name)}`
         const sorted = parts.toSorted((a, b) => a.number - b.number)
-        if (combineAll(sorted.map((part) => ({ crc32: part.crc32 ?? 0, size: part.size }))) !== whole.crc32) {
-          const why = 'its parts do not add up to the checksum of the file'
-          throw new Trouble({ kind: 'unavailable', what, why, todo: 'Send it again' })
-        }
+        requireWhole(what, 'parts', sorted, whole.crc32)
         if ((await mayReplace(what, name, whole, signal)) !== generation) throw refusedAsChanged(what)
         const sum = combineAllC(sorted)
         const at = plan.sourceSize - tail.length
@@ -257,7 +245,7 @@ export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: s
             todo: 'Run the same command again',
           })
         }
-        if (Number(made.size) !== whole.size || (sum !== undefined && crc32cFromBase64(made.crc32c) !== sum)) {
+        if (Number(made.size) !== whole.size || (sum !== undefined && crcFromBase64(made.crc32c) !== sum)) {
           throw new Trouble({
             kind: 'conflict',
             what,
@@ -359,7 +347,7 @@ export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: s
       const is = await describe(name, signal)
       if (is === undefined) return undefined
       const own = confirmed.get(name)
-      const sum = crc32cFromBase64(is.crc32c)
+      const sum = crcFromBase64(is.crc32c)
       return {
         size: Number(is.size ?? 0),
         ...(own !== undefined && own.generation === String(is.generation) ? { crc32: own.crc32 } : {}),
@@ -416,7 +404,7 @@ export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: s
       const md5 = createHash('md5').update(bytes).digest()
       const boundary = `mlflow-doctor-${randomBytes(16).toString('hex')}`
       // The store compares both before it makes the object visible.
-      const metadata = { name, crc32c: crc32cToBase64(sum), md5Hash: md5.toString('base64') }
+      const metadata = { name, crc32c: crcToBase64(sum), md5Hash: md5.toString('base64') }
       const type = 'Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary'
       const head = `--${boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n${JSON.stringify(metadata)}\r\n--${boundary}\r\n${type}\r\n\r\n`
       const body = Buffer.concat([Buffer.from(head), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)])
@@ -427,7 +415,7 @@ export const gcsStore = (connection: GcsConnection, root: GcsAddress, reached: s
         headers: { 'content-type': `multipart/related; boundary=${boundary}`, 'content-length': String(body.length) },
       })
       const made = await objectIn(answer, what)
-      if (crc32cFromBase64(made.crc32c) === sum) confirmed.set(name, { generation: made.generation, crc32: crc })
+      if (crcFromBase64(made.crc32c) === sum) confirmed.set(name, { generation: made.generation, crc32: crc })
       return {
         size: Number(made.size),
         ...(made.md5Hash === undefined ? {} : { etag: Buffer.from(made.md5Hash, 'base64').toString('hex') }),

@@ -37,6 +37,15 @@ export const safeFolder = (path: string): string => (path === '' ? '' : safePath
 export const join = (folder: string, name: string): string =>
   folder === '' ? name : name === '' ? folder : `${folder}/${name}`
 
+/** How the paths of a store are found in a bucket or container whose keys begin with `prefix`, which may be empty. */
+export const keysBelow = (prefix: string) => ({
+  /** Throws `Trouble` (`unsupported`) for a path that is not safe. */
+  keyOf: (path: string): string => join(prefix, safePath(path)),
+  /** With what the keys in a folder, or in the root, begin. */
+  below: (folder: string): string => (join(prefix, folder) === '' ? '' : `${join(prefix, folder)}/`),
+  relative: (key: string): string => (prefix === '' ? key : key.slice(prefix.length + 1)),
+})
+
 /** The folder part of a path, empty for a file at the root. */
 export const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')))
 

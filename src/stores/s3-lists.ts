@@ -7,6 +7,7 @@ import {
 import { Trouble } from '../errors.ts'
 import type { S3Calls } from './s3-calls.ts'
 import type { Part } from './store.ts'
+import { crcFromBase64, unquoted } from './wire-text.ts'
 
 /** The S3 API gained multipart uploads on this day; MinIO's zero time, epochs and moto's constant lie before its end. */
 const firstUploads = Date.UTC(2010, 10, 11)
@@ -17,19 +18,6 @@ const clockSlack = 60_000
 export const plausible = (time: Date | undefined, now: number): number | undefined => {
   const ms = time?.getTime() ?? Number.NaN
   return ms > firstUploads && ms <= now + clockSlack ? ms : undefined
-}
-
-export const unquoted = (etag: string | undefined): string | undefined => etag?.replace(/^"|"$/g, '')
-
-/** CRC32 as the S3 API writes it: four bytes, big-endian, in base64. */
-export const crc32ToBase64 = (crc32: number): string => {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32BE(crc32)
-  return bytes.toString('base64')
-}
-export const crc32FromBase64 = (text: string | undefined): number | undefined => {
-  if (text === undefined || !/^[A-Za-z0-9+/]{6}==$/.test(text)) return undefined
-  return Buffer.from(text, 'base64').readUInt32BE()
 }
 
 /** Names come back percent-encoded where the store honours the wish for it, since XML cannot carry every key; a space may be a plus. */
@@ -164,7 +152,7 @@ export const listParts = async (
     for (const listed of page.Parts ?? []) {
       const number = listed.PartNumber ?? 0
       const etag = unquoted(listed.ETag)
-      const crc32 = crc32FromBase64(listed.ChecksumCRC32)
+      const crc32 = crcFromBase64(listed.ChecksumCRC32)
       const modified = plausible(listed.LastModified, calls.now())
       const before = byNumber.get(number)
       if (number < 1 || (before !== undefined && (before.modified ?? 0) > (modified ?? 0))) continue

@@ -1,9 +1,10 @@
 import { ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3'
 import { Trouble } from '../errors.ts'
 import type { S3Calls } from './s3-calls.ts'
-import { decoded, endless, unquoted } from './s3-lists.ts'
+import { decoded, endless } from './s3-lists.ts'
 import { type ListedObject, type ListedPage, readListPage } from './s3-page.ts'
 import type { StoredFile } from './store.ts'
+import { unquoted } from './wire-text.ts'
 
 /** A thousand keys of 1024 bytes, percent-encoded, with their owners and checksums, are a tenth of it. */
 const largestPage = 64 * 1024 ** 2

@@ -5,7 +5,7 @@
  * gives it to the SDK.
  */
 import { isAscii } from 'node:buffer'
-import { unquoted } from './s3-lists.ts'
+import { unquoted } from './wire-text.ts'
 
 export interface ListedObject {
   /** As it was sent, which may be percent-encoded. */

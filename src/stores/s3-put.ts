@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { requireCrc32 } from './part-check.ts'
 import { type S3Calls, unsignedPayload } from './s3-calls.ts'
-import { crc32ToBase64, unquoted } from './s3-lists.ts'
 import {
   type Condition,
   conditionOf,
@@ -13,6 +12,7 @@ import {
   taken,
 } from './s3-upload.ts'
 import type { ObjectProof, Store } from './store.ts'
+import { crcToBase64, unquoted } from './wire-text.ts'
 
 /** Puts a whole object in one request, proved by CRC32, or by MD5 where the store knows no CRC32. See `Store.putOne`. */
 export const putS3Object = async (
@@ -53,7 +53,7 @@ export const putS3Object = async (
   })
 
   if (learned.crc32) {
-    const checksum = crc32ToBase64(crc32)
+    const checksum = crcToBase64(crc32)
     const { ETag, ChecksumCRC32 } = await firstTaken(
       conditions,
       (each) => put({ ChecksumCRC32: checksum }, each),

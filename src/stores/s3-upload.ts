@@ -13,9 +13,10 @@ import { Trouble } from '../errors.ts'
 import { requireCrc32 } from './part-check.ts'
 import { changedSincePlan } from './replaced.ts'
 import { type S3Calls, unsignedPayload } from './s3-calls.ts'
-import { crc32ToBase64, listParts, unquoted } from './s3-lists.ts'
+import { listParts } from './s3-lists.ts'
 import { s3Code, s3Status } from './s3-trouble.ts'
 import type { OpenUpload, Part, StoredFile } from './store.ts'
+import { crcToBase64, unquoted } from './wire-text.ts'
 
 /**
  * How the parts of one upload are proved, as it was begun; every part and the completion must keep to it.
@@ -159,7 +160,7 @@ const s3Upload = (
       return { number, size: bytes.length, crc32, ...(etag === undefined ? {} : { etag }) }
     }
     if (proving !== 'none') {
-      const checksum = crc32ToBase64(crc32)
+      const checksum = crcToBase64(crc32)
       const { ETag, ChecksumCRC32 } = await sendPart(number, bytes, { ChecksumCRC32: checksum }, signal)
       if (ChecksumCRC32 === checksum) return done(ETag)
       // The store did not confirm the checksum, so it may not have looked at it; an MD5 is checked by all.
@@ -185,11 +186,11 @@ const s3Upload = (
         Parts: parts.map(({ number, etag, crc32 }) => ({
           PartNumber: number,
           ETag: etag === undefined ? undefined : `"${etag}"`,
-          ...(how === 'none' || crc32 === undefined ? {} : { ChecksumCRC32: crc32ToBase64(crc32) }),
+          ...(how === 'none' || crc32 === undefined ? {} : { ChecksumCRC32: crcToBase64(crc32) }),
         })),
       },
       ...(how === 'none' ? {} : { MpuObjectSize: whole.size }),
-      ...(how === 'whole' ? { ChecksumCRC32: crc32ToBase64(whole.crc32), ChecksumType: 'FULL_OBJECT' } : {}),
+      ...(how === 'whole' ? { ChecksumCRC32: crcToBase64(whole.crc32), ChecksumType: 'FULL_OBJECT' } : {}),
       ...condition,
     }
     const calling = { what: `cannot complete the upload of ${uri}`, action: 's3:PutObject', signal, once: true }

@@ -9,17 +9,18 @@ import {
 import { Trouble } from '../errors.ts'
 import { firstBytes } from '../first-bytes.ts'
 import type { Settings } from '../mlflow/types.ts'
-import { join, safeFolder, safePath } from './path.ts'
+import { keysBelow, safeFolder } from './path.ts'
 import { s3Bucket } from './s3-bucket.ts'
 import { s3Calls } from './s3-calls.ts'
 import type { S3Connection } from './s3-client.ts'
-import { crc32FromBase64, listParts, listUploads, plausible, unquoted } from './s3-lists.ts'
+import { listParts, listUploads, plausible } from './s3-lists.ts'
 import { listObjects } from './s3-objects.ts'
 import { putS3Object } from './s3-put.ts'
 import { s3Code } from './s3-trouble.ts'
 import { abortS3Upload, beginS3Upload, type Learned, resumeS3Upload } from './s3-upload.ts'
 import { earlierVersions, readVersion, restoreVersion } from './s3-versions.ts'
 import type { ObjectProof, Store, StoredFile, UploadLimits } from './store.ts'
+import { crcFromBase64, unquoted } from './wire-text.ts'
 
 const MiB = 1024 ** 2
 const GiB = 1024 ** 3
@@ -74,7 +75,7 @@ const headIn = (headers: IncomingHttpHeaders): Head => {
 const wholeCrc32 = (head: Head): number | undefined => {
   const composite =
     head.ChecksumType === 'COMPOSITE' || (head.ChecksumType === undefined && /-\d+"?$/.test(head.ETag ?? ''))
-  return composite ? undefined : crc32FromBase64(head.ChecksumCRC32)
+  return composite ? undefined : crcFromBase64(head.ChecksumCRC32)
 }
 
 /** `pageSize` is for tests of long lists. */
@@ -86,9 +87,7 @@ export const s3Store = (
   pageSize?: number,
 ): Store => {
   const calls = s3Calls(connection, root.bucket, settings.s3, pageSize)
-  const keyOf = (path: string): string => join(root.prefix, safePath(path))
-  const below = (path: string): string => (join(root.prefix, path) === '' ? '' : `${join(root.prefix, path)}/`)
-  const relative = (key: string): string => (root.prefix === '' ? key : key.slice(root.prefix.length + 1))
+  const { keyOf, below, relative } = keysBelow(root.prefix)
   const learned: Learned = { crc32: true, conditional: true }
 
   const head = async (path: string, signal?: AbortSignal): Promise<Head | undefined> => {

@@ -67,36 +67,36 @@ const isComparable = (part: Part, plan: ChunkPlan): boolean =>
   part.size === partAt(plan, part.number).length &&
   (part.crc32 !== undefined || md5In(part.etag) !== undefined)
 
+type Sums = Pick<ProvedPart, 'crc32' | 'crc32c'>
+type Prove = (search: Search, plan: ChunkPlan, part: Part, buffer: Uint8Array) => Promise<Sums | undefined>
+
 /** Of an upload of our own whose store tells no more than how far it has the file: what was sent of a file that has not changed. The whole is compared at the end. */
-const heldInOrder = async (
-  { source, signal }: Search,
-  plan: ChunkPlan,
-  listed: readonly Part[],
-): Promise<Map<number, ProvedPart>> => {
-  const held = new Map<number, ProvedPart>()
-  const buffer = scratch()
-  for (const part of listed) {
-    const { md5: _, ...sums } = await digestRange(source, partAt(plan, part.number), {
-      md5: false,
-      crc32c: true,
-      buffer,
-      signal,
-    })
-    held.set(part.number, { ...part, ...sums })
-  }
-  return held
+const inOrder: Prove = async ({ source, signal }, plan, { number }, buffer) => {
+  const { md5: _, ...sums } = await digestRange(source, partAt(plan, number), {
+    md5: false,
+    crc32c: true,
+    buffer,
+    signal,
+  })
+  return sums
+}
+
+const compared: Prove = async (search, plan, part, buffer) => {
+  const crc32 = await provenCrc32(search, plan, part, buffer)
+  return crc32 === undefined ? undefined : { crc32 }
 }
 
 const heldParts = async (
   search: Search,
   plan: ChunkPlan,
   listed: readonly Part[],
+  prove: Prove = compared,
 ): Promise<Map<number, ProvedPart>> => {
   const held = new Map<number, ProvedPart>()
   const buffer = scratch()
   for (const part of listed) {
-    const crc32 = await provenCrc32(search, plan, part, buffer)
-    if (crc32 !== undefined) held.set(part.number, { ...part, crc32 })
+    const sums = await prove(search, plan, part, buffer)
+    if (sums !== undefined) held.set(part.number, { ...part, ...sums })
   }
   return held
 }
@@ -134,7 +134,7 @@ const fromJournal = async (search: Search, own: ChunkPlan): Promise<Found | unde
     return undefined
   }
   const listed = (await upload.parts(signal)) ?? []
-  const held = await (upload.ordered === true ? heldInOrder : heldParts)(search, plan, listed)
+  const held = await heldParts(search, plan, listed, upload.ordered === true ? inOrder : compared)
   return { upload, plan, held, from: 'journal' }
 }
 

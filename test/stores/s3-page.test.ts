@@ -5,8 +5,8 @@ import { runInNewContext } from 'node:vm'
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { unquoted } from '../../src/stores/s3-lists.ts'
 import { readListPage } from '../../src/stores/s3-page.ts'
+import { unquoted } from '../../src/stores/wire-text.ts'
 
 /** Answers with whatever is to be read next. */
 let body: Buffer = Buffer.alloc(0)

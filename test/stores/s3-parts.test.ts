@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { crc32 } from 'node:zlib'
 import { afterEach, describe, expect, test } from 'vitest'
-import { crc32ToBase64 } from '../../src/stores/s3-lists.ts'
 import type { Store } from '../../src/stores/store.ts'
+import { crcToBase64 } from '../../src/stores/wire-text.ts'
 import { openS3 } from './s3-settings.ts'
 
 interface Asked {
@@ -66,7 +66,7 @@ describe('with a stand-in for a store that is not here', () => {
     expect(part?.body).toEqual(bytes)
     expect(part?.headers).toMatchObject({
       'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
-      'x-amz-checksum-crc32': crc32ToBase64(crc32(bytes)),
+      'x-amz-checksum-crc32': crcToBase64(crc32(bytes)),
       'content-length': '6',
     })
     expect(part?.headers.authorization).toContain('x-amz-checksum-crc32')

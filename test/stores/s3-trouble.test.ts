@@ -3,8 +3,9 @@ import { expect, test } from 'vitest'
 import { Trouble } from '../../src/errors.ts'
 import { parseS3Uri } from '../../src/stores/s3.ts'
 import { isAmazon } from '../../src/stores/s3-client.ts'
-import { crc32FromBase64, crc32ToBase64, plausible } from '../../src/stores/s3-lists.ts'
+import { plausible } from '../../src/stores/s3-lists.ts'
 import { s3Trouble } from '../../src/stores/s3-trouble.ts'
+import { crcFromBase64, crcToBase64 } from '../../src/stores/wire-text.ts'
 
 const doing = { what: 'cannot do it', action: 's3:PutObject', endpoint: 'https://s3.example.org', clockOffset: 600_000 }
 const answered = (name: string, status: number, message = '', headers: Record<string, string> = {}) => {
@@ -119,9 +120,9 @@ test.each([
 })
 
 test('a CRC32 is four bytes in base64', () => {
-  expect(crc32ToBase64(0xaffcc16f)).toBe('r/zBbw==')
-  expect(crc32FromBase64('r/zBbw==')).toBe(0xaffcc16f)
-  for (const text of [undefined, '', 'r/zBbw==-2', 'PbvLEkWUSgg=']) expect(crc32FromBase64(text)).toBeUndefined()
+  expect(crcToBase64(0xaffcc16f)).toBe('r/zBbw==')
+  expect(crcFromBase64('r/zBbw==')).toBe(0xaffcc16f)
+  for (const text of [undefined, '', 'r/zBbw==-2', 'PbvLEkWUSgg=']) expect(crcFromBase64(text)).toBeUndefined()
 })
 
 const now = Date.UTC(2026, 10, 23)
