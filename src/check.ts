@@ -155,7 +155,7 @@ export interface Finding<F extends Facts = Facts> {
 
 export type Yielded<F extends Facts = Facts> = Finding<F> | Limit | Gap | Active
 
-const areas = ['host', 'client', 'network', 'proxy', 'server', 'store', 'model', 'artifact'] as const
+export const areas = ['host', 'client', 'network', 'proxy', 'server', 'store', 'model', 'artifact'] as const
 export type Area = (typeof areas)[number]
 
 /** The commands whose run includes a check. */

@@ -3,7 +3,8 @@
  * targets are one entry for each check. Memory grows with what is wrong, not with what was looked at.
  */
 import type { Active, Limit, Unit } from './check.ts'
-import type { CheckReport, ReportedFinding, ReportedGap } from './report.ts'
+import { FileRows } from './file-map.ts'
+import type { CheckReport, FileMap, FileRow, ReportedFinding, ReportedGap } from './report.ts'
 import type { Outcome } from './run.ts'
 
 /** Everything that was told, as plain data: it is written down, and taken up again, as it is. */
@@ -11,6 +12,7 @@ export interface Told {
   readonly checks: readonly CheckReport[]
   readonly gaps: readonly ReportedGap[]
   readonly active: readonly Omit<Active, 'kind'>[]
+  readonly files?: FileMap
 }
 
 /** `broad`: nobody reads a line for each of thousands of targets. */
@@ -44,11 +46,13 @@ export class Fold {
   readonly #checks = new Map<string, CheckReport>()
   readonly #gaps = new Map<string, ReportedGap>()
   readonly #active: Omit<Active, 'kind'>[] = []
+  readonly #files: FileRows
   /** Where each finding was told first. */
   readonly #findings = new Map<string, string>()
 
   constructor(units: Readonly<Record<string, Unit>>, told?: Told) {
     this.#units = units
+    this.#files = new FileRows(told?.files)
     for (const [n, check] of (told?.checks ?? []).entries()) {
       const key = check.targets === undefined ? placeOf(check) : isHealthy(check) ? healthyOf(check) : keyOf('told', n)
       this.#put(key, check, check.findings)
@@ -75,12 +79,18 @@ export class Fold {
     else if (before.at !== gap.at) this.#gaps.set(key, { ...before, more: (before.more ?? 0) + 1 + (gap.more ?? 0) })
   }
 
+  /** What is known of the files of one target, or of a section of it. */
+  files(rows: readonly FileRow[], breadth: Breadth): void {
+    this.#files.add(rows, breadth === 'narrow')
+  }
+
   get checks(): CheckReport[] {
     return [...this.#checks.values()]
   }
 
   get told(): Told {
-    return { checks: this.checks, gaps: [...this.#gaps.values()], active: this.#active }
+    const files = this.#files.map
+    return { checks: this.checks, gaps: [...this.#gaps.values()], active: this.#active, ...(files && { files }) }
   }
 
   #check(check: CheckReport, breadth: Breadth, sections: boolean): void {

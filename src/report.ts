@@ -32,6 +32,8 @@ export interface CheckReport {
   readonly targets?: number
   /** How many gaps it left in `covered`: what it could not see or prove is no pass. */
   readonly gaps?: number
+  /** How many of its findings the configuration ignores; they stand in `ignored`. */
+  readonly ignored?: number
   readonly state: CheckState
   readonly ms: number
   /** Why it was skipped or blocked, or how it crashed. */
@@ -106,6 +108,52 @@ export interface Step {
   readonly state: StepState
   /** How it was proved, or why it was not done. */
   readonly because?: string
+  /** When it was begun, ISO 8601, UTC; absent while it is planned. */
+  readonly beganAt?: string
+  /** How long it took. */
+  readonly ms?: number
+}
+
+/**
+ * `whole`: its format, its manifest or a comparison shows it. `cut`: bytes of it are missing or wrong, or may be. `unproved`:
+ * nothing speaks against it, and nothing shows that it is whole.
+ */
+export type FileState = 'whole' | 'missing' | 'cut' | 'unproved'
+export const fileStates: readonly FileState[] = ['whole', 'missing', 'cut', 'unproved']
+
+export interface FileRow {
+  readonly target: string
+  readonly path: string
+  readonly state: FileState
+  /** Bytes stored; 0 for what is missing. */
+  readonly bytes: number
+  /** Bytes that it should have, where that is known. */
+  readonly expected?: number
+}
+
+/** Every file that was looked at, in place. */
+export interface FileMap {
+  readonly rows: readonly FileRow[]
+  /** How many more there are that have no row. */
+  readonly more: Readonly<Record<FileState, number>>
+}
+
+/** A finding that an `ignore` entry of the configuration takes out of the count. */
+export interface IgnoredFinding extends Pick<ReportedFinding, 'at' | 'says' | 'severity'> {
+  readonly check: string
+  readonly target?: string
+  readonly reason: string
+  /** The last day on which it is ignored, YYYY-MM-DD. */
+  readonly until?: string
+}
+
+/** The configuration file, and what of it had no effect. */
+export interface UsedConfiguration {
+  readonly file: string
+  /** `ignore` entries whose last day is over. */
+  readonly expired?: readonly string[]
+  /** `ignore` entries that no finding of this run matched. */
+  readonly unused?: readonly string[]
 }
 
 export interface Kept {
@@ -151,6 +199,9 @@ export interface Report {
   readonly forecast?: readonly ForecastRow[]
   readonly capacity?: Capacity
   readonly steps?: readonly Step[]
+  readonly files?: FileMap
+  readonly ignored?: readonly IgnoredFinding[]
+  readonly configuration?: UsedConfiguration
   /** Of a guarded command: its exit code, 128 + n for a signal. */
   readonly childExit?: number
   /** What a guarded command's model folders left, where not all of it was verified: it is kept. */
@@ -166,15 +217,15 @@ export interface Report {
 
 export type ExitCode = 0 | 1 | 2 | 3 | 130
 
-const atLeast = (severity: Severity, threshold: Severity): boolean =>
+export const isAtLeast = (severity: Severity, threshold: Severity): boolean =>
   severities.indexOf(severity) >= severities.indexOf(threshold)
 
 /** `fails` is an error; what may fail and what cannot be told are warnings. */
-const verdictSeverity = (verdict: Verdict): Severity | undefined =>
+export const verdictSeverity = (verdict: Verdict): Severity | undefined =>
   verdict === 'fails' ? 'error' : verdict === 'passes' ? undefined : 'warning'
 
 /** A gap that makes the health unknown: refused although this route allows it, or asked for by `--require`. */
-const unsettling = (gap: Omit<Gap, 'kind'>, required: readonly GapTopic[]): boolean =>
+export const unsettles = (gap: Omit<Gap, 'kind'>, required: readonly GapTopic[]): boolean =>
   gap.unexpected || (gap.about !== undefined && required.includes(gap.about))
 
 /** The same in every format; unknown health wins over findings, and only a complete, clean look gives 0. */
@@ -182,12 +233,12 @@ export const exitCode = (report: Omit<Report, 'exitCode'>): ExitCode => {
   if (report.interrupted) return 130
   if (report.trouble) return report.trouble.kind === 'usage' ? 2 : 3
   if (report.checks.some((check) => check.state === 'blocked' || check.state === 'crashed')) return 3
-  if (report.covered.gaps.some((gap) => unsettling(gap, report.required))) return 3
+  if (report.covered.gaps.some((gap) => unsettles(gap, report.required))) return 3
   const { failOn } = report
   const findings = report.checks.flatMap((check) => check.findings)
   const verdicts = (report.forecast ?? []).flatMap((row) => verdictSeverity(row.verdict) ?? [])
-  if (findings.some((finding) => atLeast(finding.severity, failOn))) return 1
-  if (verdicts.some((severity) => atLeast(severity, failOn))) return 1
+  if (findings.some((finding) => isAtLeast(finding.severity, failOn))) return 1
+  if (verdicts.some((severity) => isAtLeast(severity, failOn))) return 1
   if (report.steps?.some((step) => step.state !== 'verified')) return 1
   return 0
 }

@@ -2,7 +2,7 @@
 
 import type { Check, Facts, Unit } from './check.ts'
 import { gapTopics, severities } from './check.ts'
-import { checkStates, schemaVersion, stepStates } from './report.ts'
+import { checkStates, fileStates, schemaVersion, stepStates } from './report.ts'
 
 type Schema = Readonly<Record<string, unknown>>
 
@@ -73,6 +73,7 @@ const checkOf = (check: Check): Schema =>
       target: text,
       targets: amount,
       gaps: amount,
+      ignored: amount,
       reason: text,
       blockedBy: text,
       measured: factsOf(Object.assign({}, ...check.needs.map((need) => need.facts))),
@@ -131,8 +132,18 @@ const step = object(
     reused: amount,
     state: oneOf(stepStates),
   },
-  { source: text, route: oneOf(routes), because: text },
+  { source: text, route: oneOf(routes), because: text, beganAt: text, ms: amount },
 )
+
+const fileMap = object({
+  rows: list(object({ target: text, path: text, state: oneOf(fileStates), bytes: amount }, { expected: amount })),
+  more: object(Object.fromEntries(fileStates.map((state) => [state, amount]))),
+})
+const ignoredFinding = object(
+  { check: text, at: text, says: text, severity: oneOf(severities), reason: text },
+  { target: text, until: text },
+)
+const configuration = object({ file: text }, { expired: list(text), unused: list(text) })
 
 const tally = (names: readonly string[]): Schema => object(Object.fromEntries(names.map((name) => [name, amount])))
 
@@ -176,8 +187,29 @@ export const reportSchema = (checks: readonly Check[]): Schema => ({
       forecast: list(forecastRow),
       capacity,
       steps: list(step),
+      files: fileMap,
+      ignored: list(ignoredFinding),
+      configuration,
       childExit: amount,
       kept: object({ dir: text, models: amount, bytes: amount }),
     },
   ),
 })
+
+/** JSON Schema 2020-12 of one line that `--progress json` prints. Amounts are there while bytes move. */
+export const progressSchema: Schema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'mlflow-doctor progress',
+  ...object(
+    { at: text, says: text },
+    {
+      path: text,
+      files: object({ done: amount, total: amount }),
+      done: amount,
+      total: amount,
+      reused: amount,
+      bytesPerSecond: amount,
+      secondsLeft: amount,
+    },
+  ),
+}

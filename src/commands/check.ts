@@ -15,10 +15,10 @@ import type { Capacity, ForecastRow } from '../report.ts'
 import { defineCommand } from './command.ts'
 import { deepTimeout, usualTimeout } from './common-options.ts'
 import { plannedUpload } from './planned.ts'
-import { coveredBy, neededOf, openSession } from './session.ts'
+import { neededOf, openSession, seen } from './session.ts'
 import { parseSize, parseTime } from './sizes.ts'
 
-interface Arguments {
+export interface CheckArguments {
   size?: string
   model?: string
   files?: string
@@ -31,7 +31,7 @@ interface Arguments {
   run?: string
 }
 
-export default defineCommand<Arguments>({
+export default defineCommand<CheckArguments>({
   name: 'check',
   summary: 'Before training: will an upload of this size get through?',
   options: {
@@ -148,14 +148,13 @@ export default defineCommand<Arguments>({
     }
     const { results } = session
     return {
-      checks: results.checks,
       // Of ways that no file takes here, nobody needs to hear.
       limits: results.limits
         .filter(({ routes }) => ways === undefined || routes === undefined || routes.some((way) => ways?.has(way)))
         .map(({ kind, remedy, ...limit }) => ({ ...limit, remedy: remedy(undefined) })),
       ...(rows ? { forecast: rows } : {}),
       ...(turned ? { capacity: turned } : {}),
-      covered: coveredBy(session, args.require),
+      ...seen(session, args.require),
     }
   },
 })

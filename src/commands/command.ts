@@ -1,7 +1,8 @@
 /** A command as data: what it takes, and a handler that receives everything it may use. One place turns it into yargs. */
 import type { Options, PositionalOptions } from 'yargs'
-import type { GapTopic, Severity } from '../check.ts'
+import type { Check, GapTopic, Severity } from '../check.ts'
 import type { Report } from '../report.ts'
+import type { Moved } from '../reporters/progress.ts'
 
 export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -16,10 +17,12 @@ export interface CommandContext {
   readonly host: Host
   readonly version: string
   readonly signal: AbortSignal
+  /** Every check that there is, those that `--load` added included. */
+  readonly checks: readonly Check[]
   /** Until `ended` settles, signals do not interrupt this command but are passed on. */
   whileChild<T>(pass: (signal: NodeJS.Signals) => void, ended: Promise<T>): Promise<T>
   /** What is under way; undefined ends it. */
-  progress(says: string | undefined): void
+  progress(says: string | undefined, moved?: Moved): void
   /** Prints what a person must see before being asked, to standard error, through the redactor. */
   tell(text: string): void
 }
@@ -38,6 +41,8 @@ export type Findings = Omit<
   | 'failOn'
   | 'required'
   | 'exitCode'
+  | 'ignored'
+  | 'configuration'
 >
 
 /** Options of every command that ends in a report. */
@@ -66,7 +71,7 @@ export interface Command<Arguments = Record<string, unknown>> {
   /** Ends in a report, printed in the format asked for. */
   readonly report?: (args: Arguments & CommonOptions, context: CommandContext) => Promise<Findings>
   /** Ends in plain text on standard output: pure functions of the declarations. */
-  readonly print?: (args: Arguments) => Promise<string>
+  readonly print?: (args: Arguments, checks: readonly Check[]) => Promise<string>
 }
 
 /** Identity; `Arguments` is what yargs makes of the options and positionals. */

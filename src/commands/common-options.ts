@@ -1,6 +1,8 @@
 import type { Options } from 'yargs'
 import { gapTopics, severities } from '../check.ts'
+import { configurationPlaces } from '../configuration/places.ts'
 import { formats } from '../reporters/index.ts'
+import { progressKinds } from '../reporters/progress.ts'
 
 /** `--timeout` unless told. */
 export const usualTimeout = '60s'
@@ -63,12 +65,50 @@ export const commonOptions: Readonly<Record<string, Options>> = {
   },
 }
 
+/** Taken by every command: what there is to list and to explain depends on it too. */
+export const loadOption: Readonly<Record<string, Options>> = {
+  load: {
+    type: 'string',
+    array: true,
+    requiresArg: true,
+    default: [],
+    describe: 'A module with checks of your own: ./my-checks.js, or the name of an installed package',
+  },
+}
+
 /** How the report is printed. */
 export const outputOptions: Readonly<Record<string, Options>> = {
   format: { choices: formats, default: 'pretty', describe: 'Format of the report' },
   json: { type: 'boolean', default: false, describe: 'The same as --format json' },
   output: { type: 'string', requiresArg: true, describe: 'Write the report to this file instead of standard output' },
+  report: {
+    type: 'string',
+    array: true,
+    requiresArg: true,
+    default: [],
+    describe: 'Write the same report in another format too: html=report.html',
+  },
+  bundle: {
+    type: 'string',
+    requiresArg: true,
+    describe:
+      'Write a support bundle without secrets to this file: report, versions, settings with their source, timings',
+  },
+  config: {
+    type: 'string',
+    requiresArg: true,
+    describe: `Configuration file (else ${configurationPlaces}, here or in a folder above)`,
+  },
   color: { type: 'boolean', describe: 'Colour, also where it is not a terminal (--no-color: never)' },
+  unicode: {
+    type: 'boolean',
+    describe: 'Signs and bars beyond ASCII, also where the terminal seems to lack them (--no-unicode: never)',
+  },
+  progress: {
+    choices: progressKinds,
+    default: 'auto',
+    describe: 'Progress on standard error: bars on a terminal and lines elsewhere, always lines, JSON lines, or none',
+  },
   quiet: { type: 'boolean', default: false, describe: 'No progress' },
   verbose: { type: 'boolean', default: false, describe: 'Skipped checks and stack traces too' },
 }

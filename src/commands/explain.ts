@@ -1,4 +1,3 @@
-import { checks } from '../../checks/index.ts'
 import { explained } from '../catalogue.ts'
 import { Trouble } from '../errors.ts'
 import { jsonText } from '../reporters/escape.ts'
@@ -10,7 +9,7 @@ export default defineCommand<{ id: string; json: boolean }>({
   positionals: { id: { type: 'string', describe: 'As `mlflow-doctor list` shows it', demandOption: true } },
   options: { json: { type: 'boolean', default: false, describe: 'As JSON' } },
   examples: [['mlflow-doctor explain proxy/body-limit', 'Why large files end in 413']],
-  print: async ({ id, json }) => {
+  print: async ({ id, json }, checks) => {
     const check = checks.find((known) => known.id === id)
     if (!check) {
       throw new Trouble({

@@ -15,7 +15,7 @@ import { count } from '../words.ts'
 import { type CommandContext, type CommonOptions, defineCommand, type Findings } from './command.ts'
 import { repairTargets } from './repairing.ts'
 import { neededFor, olderThan } from './scan.ts'
-import { coveredBy, openSession, type Session } from './session.ts'
+import { openSession, type Session, seen } from './session.ts'
 import { parseSize } from './sizes.ts'
 import { type TransferArguments, transferOptions, transferring } from './transfer-options.ts'
 
@@ -76,10 +76,9 @@ const settle = async (
     // The consent is the command itself: to add what is missing, never to overwrite or delete.
     const asked = { specs, options, yes: true, dryRun: !args.repair || args.readOnly }
     const steps = await repairTargets(asked, session, context)
-    const { checks } = session.results
     const whole = !context.signal.aborted && healthy(session) && steps.every((step) => step.state === 'verified')
     const target = `what the command logged: ${count(session.results.targets, 'artifact root')}`
-    return { findings: { target, checks, steps, covered: coveredBy(session, args.require) }, whole }
+    return { findings: { target, steps, ...seen(session, args.require) }, whole }
   } finally {
     await session.close()
   }

@@ -4,11 +4,11 @@ import { stateDir } from '../transfer/journal.ts'
 import { defineCommand } from './command.ts'
 import { repairTargets } from './repairing.ts'
 import { askedFor, neededFor, olderThan, specsOf } from './scan.ts'
-import { coveredBy, openSession } from './session.ts'
+import { openSession, seen } from './session.ts'
 import { parseTime } from './sizes.ts'
 import { type TransferArguments, transferOptions, transferring } from './transfer-options.ts'
 
-interface Arguments extends TransferArguments {
+export interface RepairArguments extends TransferArguments {
   targets?: string[]
   experiment?: string
   from?: string
@@ -17,7 +17,7 @@ interface Arguments extends TransferArguments {
   olderThan: string
 }
 
-export default defineCommand<Arguments>({
+export default defineCommand<RepairArguments>({
   name: 'repair',
   summary: 'Put back exactly what is missing, in chunks, resumable',
   positionals: {
@@ -69,8 +69,7 @@ export default defineCommand<Arguments>({
     const session = openSession('scan', needed, args, context)
     try {
       const steps = await repairTargets(asked, session, context)
-      const { checks } = session.results
-      return { target: askedFor(args), checks, steps, covered: coveredBy(session, args.require) }
+      return { target: askedFor(args), steps, ...seen(session, args.require) }
     } finally {
       await session.close()
     }

@@ -19,7 +19,11 @@ import { apply } from '../repair/apply.ts'
 import { plan } from '../repair/plan.ts'
 import { mayOverwrite, type Place, type Planned, type RepairOptions } from '../repair/types.ts'
 import type { Step } from '../report.ts'
+import type { Moved } from '../reporters/progress.ts'
+import type { Store } from '../stores/store.ts'
 import { forgetWhole } from '../transfer/forget.ts'
+import type { Progress } from '../transfer/progress.ts'
+import { rememberedRate, rememberRate } from '../transfer/remembered-rate.ts'
 import { bytes, count, duration, exactBytes } from '../words.ts'
 import type { CommandContext } from './command.ts'
 import { doubtOf } from './doubt.ts'
@@ -32,6 +36,8 @@ interface Consenting {
   readonly yes: boolean
   /** Show the plan and do nothing. */
   readonly dryRun: boolean
+  /** Where most of it goes, for the time that it takes. */
+  readonly store?: Pick<Store, 'uri' | 'route'>
 }
 
 export interface Repairing extends Consenting {
@@ -120,39 +126,70 @@ const said: Readonly<Record<Step['effect'], string>> = {
   overwrites: 'overwrites',
   deletes: 'gives up the parts of',
   'changes-status': 'sets the status of',
-  'changes-settings': 'changes the rules of the bucket of',
+  'changes-settings': 'changes the rules of',
 }
 
-const planInWords = (steps: readonly Step[]): string =>
-  steps
-    .map((step) => {
-      const at = `${step.target}/${step.path}`.replace(/\/$/, '')
-      const size =
-        step.action === 'upload'
-          ? `, ${bytes(step.bytes)} from ${step.source ?? 'nowhere'} by ${step.route}`
-          : step.action === 'copy'
-            ? `, ${bytes(step.bytes)} within the store from ${step.source}`
-            : ''
-      const why = step.because ? ` (${step.because})` : ''
-      return `  ${step.state === 'planned' ? said[step.effect] : `${step.state}:`} ${at}${size}${why}\n`
-    })
-    .join('')
+const nouns: Readonly<Record<Step['effect'], string>> = {
+  adds: 'file',
+  overwrites: 'file',
+  deletes: 'unfinished upload',
+  'changes-status': 'model',
+  'changes-settings': 'bucket',
+}
+
+const stepInWords = (step: Step): string => {
+  const at = `${step.target}/${step.path}`.replace(/\/$/, '')
+  const size =
+    step.action === 'upload'
+      ? `, ${bytes(step.bytes)} from ${step.source ?? 'nowhere'} by ${step.route}`
+      : step.action === 'copy'
+        ? `, ${bytes(step.bytes)} within the store from ${step.source}`
+        : ''
+  const why = step.because ? ` (${step.because})` : ''
+  return `${step.state === 'planned' ? '' : `${step.state}: `}${at}${size}${why}`
+}
+
+/** Bytes that a plan sends at most, and how long that takes; the time only where files went that way from here before. */
+const costInWords = (steps: readonly Step[], rate: number | undefined): string => {
+  const size = steps.reduce((sum, { action, bytes: each }) => sum + (action === 'upload' ? each : 0), 0)
+  if (size === 0) return ''
+  const time =
+    rate === undefined
+      ? 'how long that takes is not known: no file went there from here yet'
+      : `about ${duration((size / rate) * 1000)} at ${bytes(rate)}/s, as the last time`
+  return `, at most ${bytes(size)} to send; ${time}`
+}
+
+/** What would be done, effect by effect: a person agrees to adding more easily than to overwriting. */
+const planInWords = (steps: readonly Step[], rate: number | undefined): string => {
+  const todo = steps.filter(({ state }) => state === 'planned')
+  const rest = steps.filter(({ state }) => state !== 'planned')
+  const groups = [...Map.groupBy(todo, ({ effect }) => effect)].map(
+    ([effect, same]) =>
+      `  ${said[effect]} ${count(same.length, nouns[effect])}${costInWords(same, rate)}\n${same.map((step) => `    ${stepInWords(step)}\n`).join('')}`,
+  )
+  const left =
+    rest.length === 0 ? '' : `  nothing is done to\n${rest.map((step) => `    ${stepInWords(step)}\n`).join('')}`
+  return `${groups.join('')}${left}`
+}
 
 type Consent = 'yes' | 'no' | 'not asked'
 
 /** On a terminal it asks; elsewhere `--yes` is the consent. */
-const consents = async (steps: readonly Step[], { yes }: Consenting, context: CommandContext): Promise<Consent> => {
+const consents = async (
+  steps: readonly Step[],
+  { yes, store }: Consenting,
+  context: CommandContext,
+): Promise<Consent> => {
   const todo = steps.filter(({ state }) => state === 'planned')
   if (todo.length === 0 || yes) return 'yes'
-  context.tell(`The plan:\n${planInWords(steps)}`)
+  const rate = store && (await rememberedRate(context.host, store))
+  context.tell(`The plan:\n${planInWords(steps, rate)}`)
   if (!context.host.ask) {
     context.tell('Nothing was done: where there is no terminal to ask on, --yes is needed.\n')
     return 'not asked'
   }
-  const amount = todo.reduce((sum, step) => sum + (step.action === 'upload' ? step.bytes : 0), 0)
-  const answer = await context.host.ask(
-    `Carry out ${count(todo.length, 'step')}, at most ${bytes(amount)} to send? [y/N] `,
-  )
+  const answer = await context.host.ask(`Carry out ${count(todo.length, 'step')}${costInWords(todo, rate)}? [y/N] `)
   return /^y(es)?$/i.test(answer.trim()) ? 'yes' : 'no'
 }
 
@@ -168,14 +205,63 @@ export const agree = async (
   return { go: false, steps: steps.map((step) => (step.state === 'planned' ? { ...step, state: 'declined' } : step)) }
 }
 
+/** How far all files of a plan have come together; those that fail count with what arrived of them. */
+const amountsOf = (steps: readonly Step[]) => {
+  const uploads = steps.filter(({ action, state }) => action === 'upload' && state === 'planned')
+  const total = uploads.reduce((sum, { bytes: size }) => sum + size, 0)
+  const moving = new Map<string, Progress>()
+  const ended = { files: 0, sent: 0, reused: 0 }
+  const keyOf = ({ target, path }: Step): string => JSON.stringify([target, path])
+  return {
+    at: (step: Step, progress: Progress) => void moving.set(keyOf(step), progress),
+    step: (step: Step) => {
+      if (step.action !== 'upload' || step.state === 'planned') return
+      moving.delete(keyOf(step))
+      ended.files += 1
+      ended.sent += step.sent
+      ended.reused += step.reused
+    },
+    moved: ({ path }: Step): Moved => {
+      // A handful at a time; the others are summed up already, however many they are.
+      const sum = (of: 'sent' | 'reused' | 'bytesPerSecond') =>
+        [...moving.values()].reduce((total, one) => total + one[of], 0)
+      const reused = ended.reused + sum('reused')
+      return {
+        path,
+        files: { done: ended.files, total: uploads.length },
+        done: reused + ended.sent + sum('sent'),
+        total,
+        reused,
+        bytesPerSecond: sum('bytesPerSecond'),
+      }
+    },
+  }
+}
+
+/** Bytes that uploads sent, and the milliseconds from the first beginning to the last end. */
+const spentOn = (steps: readonly Step[]): { readonly sent: number; readonly ms: number } => {
+  let sent = 0
+  let first = Number.POSITIVE_INFINITY
+  let last = 0
+  for (const step of steps) {
+    if (step.action !== 'upload' || step.beganAt === undefined) continue
+    const began = Date.parse(step.beganAt)
+    sent += step.sent
+    first = Math.min(first, began)
+    last = Math.max(last, began + (step.ms ?? 0))
+  }
+  return { sent, ms: last - first }
+}
+
 export const carryOut = async (
   planned: readonly Planned[],
   places: readonly Place[],
   options: RepairOptions,
   session: Session,
   context: CommandContext,
-): Promise<readonly Step[]> =>
-  apply(planned, {
+): Promise<readonly Step[]> => {
+  const amounts = amountsOf(planned.map(({ step }) => step))
+  const steps = await apply(planned, {
     ...options,
     places,
     doubt: async (target) => {
@@ -187,16 +273,19 @@ export const carryOut = async (
         await look.close()
       }
     },
-    onStep: (step) => context.progress(`${step.action} ${step.path}`),
+    onStep: (step) => {
+      amounts.step(step)
+      context.progress(`${step.action} ${step.path}`, step.action === 'upload' ? amounts.moved(step) : undefined)
+    },
     onProgress: (step, progress) => {
-      const { sent, reused, total, bytesPerSecond } = progress
-      const left = bytesPerSecond > 0 ? `, ${duration(((total - sent - reused) / bytesPerSecond) * 1000)} left` : ''
-      const kept = reused > 0 ? `, ${bytes(reused)} of it reused` : ''
-      context.progress(
-        `${step.path}: ${bytes(sent + reused)} of ${bytes(total)}${kept}, ${bytes(bytesPerSecond)}/s${left}`,
-      )
+      amounts.at(step, progress)
+      context.progress(step.path, amounts.moved(step))
     },
   })
+  const [place, ...others] = places
+  if (place !== undefined && others.length === 0) await rememberRate(context.host, place.store, spentOn(steps))
+  return steps
+}
 
 /** A folder without a model names no owner: with several runs to choose from it would land in each of them. */
 const ambiguous = (dir: string): Trouble =>
@@ -248,7 +337,8 @@ export const repairTargets = async (
     )
     const planned = await plan(damaged.flatMap(wantsOf), places, options)
     steps = planned.map(({ step }) => step)
-    const agreed = await agree(steps, asked, context)
+    const [first] = places
+    const agreed = await agree(steps, { ...asked, ...(first && { store: first.store }) }, context)
     const { go } = agreed
     steps = go ? await carryOut(planned, places, options, session, context) : agreed.steps
     for (const look of go ? [...damaged] : []) {

@@ -14,7 +14,7 @@ import { defineCommand } from './command.ts'
 import { depthOption, parseDepth } from './depth.ts'
 import { foreignFolder, localOf } from './local-folder.ts'
 import { memoryOptions, refuseContradictions, type ScanArguments, stateFor } from './scan-memory.ts'
-import { coveredBy, type Look, neededOf, openSession, type Results, type Session } from './session.ts'
+import { type Look, neededOf, openSession, type Results, type Session, seen } from './session.ts'
 import { parseTime } from './sizes.ts'
 
 /** What the command line names. */
@@ -168,8 +168,7 @@ export default defineCommand<ScanArguments>({
     }
     return {
       target: askedFor(args),
-      checks: session.results.checks,
-      covered: coveredBy(session, args.require),
+      ...seen(session, args.require),
     }
   },
 })

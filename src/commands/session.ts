@@ -1,14 +1,20 @@
 /** One run of checks for a command: the needs it opens, the targets it looks at, and what it covered. */
 
-import { checks as allChecks } from '../../checks/index.ts'
 import { docsOf, unitsOf } from '../catalogue.ts'
 import type { Check, Facts, Gap, GapTopic, Limit, Need, Occasion, Touches } from '../check.ts'
+import { rowsOf } from '../file-map.ts'
 import { type Breadth, Fold, type Told } from '../fold.ts'
 import type { Target } from '../mlflow/types.ts'
-import { type Listing, listing as listingNeed, manifest as manifestNeed } from '../needs/declarations.ts'
+import {
+  contents as contentsNeed,
+  type Listing,
+  listing as listingNeed,
+  manifest as manifestNeed,
+  structures as structuresNeed,
+} from '../needs/declarations.ts'
 import type { Needed } from '../needs/needed.ts'
 import { openers } from '../needs/openers.ts'
-import type { CheckReport, Covered, ReportedGap } from '../report.ts'
+import type { CheckReport, ReportedGap } from '../report.ts'
 import {
   exceeds,
   isPerTarget,
@@ -21,7 +27,7 @@ import {
 } from '../run.ts'
 import { longestTimerMs } from '../timers.ts'
 import { type Manifest, manifestPath } from '../transfer/manifest.ts'
-import type { CommandContext, CommonOptions } from './command.ts'
+import type { CommandContext, CommonOptions, Findings } from './command.ts'
 import { usualTimeout } from './common-options.ts'
 import { select, severityOverrides } from './selection.ts'
 import { parseTime } from './sizes.ts'
@@ -64,6 +70,8 @@ export interface Results extends Told {
 }
 
 export interface Session {
+  /** Every check that there is, those that `--load` added included. */
+  readonly known: readonly Check[]
   /** Checks that run once. */
   once(): Promise<void>
   /** Checks that run for one target; without a target, the `target` need is opened like any other. The caller closes the look. */
@@ -81,9 +89,13 @@ export interface Session {
 }
 
 /** A topic that `--require` names and that no check of this run looked at is a gap like any other. */
-const notLookedAt = (required: readonly GapTopic[], checks: readonly CheckReport[]): ReportedGap[] =>
+const notLookedAt = (
+  required: readonly GapTopic[],
+  checks: readonly CheckReport[],
+  known: readonly Check[],
+): ReportedGap[] =>
   required.flatMap((about) => {
-    const answering = allChecks.filter((check) => check.answers?.includes(about)).map(({ id }) => id as string)
+    const answering = known.filter((check) => check.answers?.includes(about)).map(({ id }) => id as string)
     const looked = checks.some(({ id, state }) => answering.includes(id) && (state === 'ok' || state === 'found'))
     const because =
       answering.length === 0 ? 'no check of this version looks at it' : `${answering.join(', ')} did not run`
@@ -111,12 +123,20 @@ export const neededOf = (args: CommonOptions, context: CommandContext): Omit<Nee
   ...(args.artifactsDestination === undefined ? {} : { artifactsDestination: args.artifactsDestination }),
 })
 
-export const coveredBy = ({ results }: Session, required: readonly GapTopic[]): Covered => ({
-  targets: results.targets,
-  objects: results.objects,
-  bytes: results.bytes,
-  gaps: [...results.gaps, ...notLookedAt(required, results.checks)],
-  active: results.active,
+/** What all looks of a session came to, as the report has it. */
+export const seen = (
+  { results, known }: Session,
+  required: readonly GapTopic[],
+): Pick<Findings, 'checks' | 'covered' | 'files'> => ({
+  checks: results.checks,
+  ...(results.files && { files: results.files }),
+  covered: {
+    targets: results.targets,
+    objects: results.objects,
+    bytes: results.bytes,
+    gaps: [...results.gaps, ...notLookedAt(required, results.checks, known)],
+    active: results.active,
+  },
 })
 
 export const openSession = (
@@ -127,7 +147,8 @@ export const openSession = (
   before?: Results,
 ): Session => {
   const needed: Needed = { ...asked, occasion }
-  const eligible = allChecks.filter((check) => check.on.includes(occasion))
+  const known = context.checks
+  const eligible = known.filter((check) => check.on.includes(occasion))
   const chosen = select(eligible, args.only, args.skip)
   const severity = severityOverrides(eligible, args.severity)
   const byName = new Map(openers.map((opener) => [opener.need.name, opener]))
@@ -147,7 +168,7 @@ export const openSession = (
     progress: (_id, target, says) => context.progress(says && `${target ? `${target}: ` : ''}${says}`),
   })
   const scope = new Scope(byName, { context: needed, signal: context.signal })
-  const fold = new Fold(unitsOf(allChecks), before)
+  const fold = new Fold(unitsOf(known), before)
   const counted = { targets: before?.targets ?? 0, objects: before?.objects ?? 0, bytes: before?.bytes ?? 0 }
   const notCleaned = (failures: readonly unknown[], at: string) => {
     for (const failure of failures) {
@@ -156,6 +177,7 @@ export const openSession = (
     }
   }
   return {
+    known,
     get results() {
       return { ...fold.told, ...counted, limits: fold.limits }
     },
@@ -187,6 +209,9 @@ export const openSession = (
       counted.targets += section === 'later' ? 0 : 1
       counted.objects += listed?.files.size ?? 0
       counted.bytes += listed?.bytes ?? 0
+      if (listed === undefined || occasion !== 'scan') return
+      const [structures, contents] = [await opened(structuresNeed), await opened(contentsNeed)]
+      fold.files(rowsOf(target.name, listed, { structures, contents, checks: outcome.checks }), breadth)
     },
     unanswered: () =>
       eligible

@@ -20,7 +20,7 @@ import { openFolder } from '../transfer/source.ts'
 import { type CommandContext, type CommonOptions, defineCommand } from './command.ts'
 import { agree, bodyLimitOf, carryOut, refreshed } from './repairing.ts'
 import { neededFor, olderThan } from './scan.ts'
-import { coveredBy, openSession, type Session } from './session.ts'
+import { openSession, type Session, seen } from './session.ts'
 import { type TransferArguments, transferOptions, transferring } from './transfer-options.ts'
 import { asModel, beginModel, begunModel, linkModel, marked } from './upload-model.ts'
 
@@ -164,11 +164,11 @@ const upload = async (
   const consenting = { yes: args.yes, dryRun: args.dryRun }
   let target = named ?? (begun && modelTarget(begun))
   if (target === undefined && asked !== undefined && tracking !== undefined) {
-    const { planned, close } = await planFor(await provisional(asked, tracking, signal), tree, undefined, going)
+    const { place, planned, close } = await planFor(await provisional(asked, tracking, signal), tree, undefined, going)
     await close()
     const agreed = await agree(
       planned.map(({ step }) => step),
-      consenting,
+      { ...consenting, store: place.store },
       context,
     )
     if (!agreed.go) return { target: `a new logged model ${asked.name}`, steps: agreed.steps }
@@ -185,7 +185,7 @@ const upload = async (
     try {
       const agreed = await agree(
         planned.map(({ step }) => step),
-        consenting,
+        { ...consenting, store: place.store },
         context,
       )
       if (!agreed.go) return { target: target.name, steps: agreed.steps }
@@ -235,8 +235,7 @@ export default defineCommand<Arguments>({
         { ...args, dryRun: args.dryRun || args.readOnly },
         { session, options, context },
       )
-      const { checks } = session.results
-      return { target, checks, steps, covered: coveredBy(session, args.require) }
+      return { target, steps, ...seen(session, args.require) }
     } finally {
       await session.close()
     }

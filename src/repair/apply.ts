@@ -212,14 +212,19 @@ export const apply = async (plan: readonly Planned[], applying: Applying): Promi
     if (planned.step.state !== 'planned' || isStopped()) return planned.step
     if (place === undefined) return { ...planned.step, state: 'failed', because: 'its target is not open' }
     onStep?.(planned.step)
+    const began = new Date()
+    const ended = (ending: Ending): Step => ({
+      ...planned.step,
+      ...ending,
+      beganAt: began.toISOString(),
+      ms: Date.now() - began.getTime(),
+    })
     try {
-      const ending = await act(planned, place)
-      return { ...planned.step, ...ending }
+      return ended(await act(planned, place))
     } catch (error) {
-      if (isStopped())
-        return { ...planned.step, state: 'failed', because: 'interrupted; the same command looks at it again' }
+      if (isStopped()) return ended({ state: 'failed', because: 'interrupted; the same command looks at it again' })
       if (!(error instanceof Trouble)) throw error
-      return { ...planned.step, state: 'failed', because: `${error.why}. ${error.todo}` }
+      return ended({ state: 'failed', because: `${error.why}. ${error.todo}` })
     }
   }
   for (const group of groupsOf(plan)) {

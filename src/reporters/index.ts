@@ -1,13 +1,34 @@
 /** Every format of the report: one file each, one line here. */
 import type { Report } from '../report.ts'
-import { json } from './json.ts'
-import type { PrettyOptions } from './pretty.ts'
+import type { RenderOptions } from './render.ts'
 
-export type Format = 'pretty' | 'json'
-export const formats: readonly Format[] = ['pretty', 'json']
+type Render = (report: Report, options: RenderOptions) => string
+
+interface Reporter {
+  /** For a person at a terminal: it goes where everything else does. All others have standard output for themselves. */
+  readonly human?: true
+  /** Loaded when it is asked for. */
+  load(): Promise<Render>
+}
+
+const reporters = {
+  pretty: { human: true, load: async () => (await import('./pretty.ts')).pretty },
+  short: { human: true, load: async () => (await import('./short.ts')).short },
+  json: { load: async () => (await import('./json.ts')).json },
+  html: { load: async () => (await import('./html.ts')).html },
+  markdown: { load: async () => (await import('./markdown.ts')).markdown },
+  github: { load: async () => (await import('./github.ts')).github },
+  junit: { load: async () => (await import('./junit.ts')).junit },
+  sarif: { load: async () => (await import('./sarif.ts')).sarif },
+} as const satisfies Record<string, Reporter>
+
+export type Format = keyof typeof reporters
+export const formats = Object.keys(reporters) as readonly Format[]
 
 /** A machine format goes to standard output alone; whatever is human then goes to standard error. */
-export const isMachine = (format: Format): boolean => format !== 'pretty'
+export const isMachine = (format: Format): boolean => !('human' in reporters[format])
 
-export const render = async (format: Format, report: Report, options: PrettyOptions): Promise<string> =>
-  format === 'json' ? json(report) : (await import('./pretty.ts')).pretty(report, options)
+export const render = async (format: Format, report: Report, options: RenderOptions): Promise<string> => {
+  const reporter: Reporter = reporters[format]
+  return (await reporter.load())(report, options)
+}

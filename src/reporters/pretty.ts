@@ -1,40 +1,56 @@
 import { Chalk } from 'chalk'
-import type { Limit, Severity, Unit } from '../check.ts'
-import type { Capacity, CheckReport, ForecastRow, Reach, Report, ReportedFinding, Step } from '../report.ts'
+import wrapAnsi from 'wrap-ansi'
+import type { Capacity, CheckReport, IgnoredFinding, Reach, Report, ReportedFinding, Step } from '../report.ts'
 import { bytes, count, duration, exactBytes } from '../words.ts'
 import { block, line } from './escape.ts'
+import {
+  againstLimits,
+  amount,
+  areaTitles,
+  blockedTogether,
+  byArea,
+  counted,
+  type Fate,
+  fatesOf,
+  figuresOf,
+  type RenderOptions,
+  summary,
+} from './render.ts'
+import { barOf, plain, signsOf } from './signs.ts'
 
-export interface PrettyOptions {
-  readonly color: boolean
-  /** Shows skipped checks, every measured figure, and stack traces. */
-  readonly verbose: boolean
-}
+/** Limits drawn for one file unless --verbose: the tightest ones. */
+const mostBars = 3
+/** Columns below which bars shrink. */
+const narrow = 70
 
 /** For a person at a terminal: one line for what is healthy, figure, limit and remedy for what is not. */
-export const pretty = (report: Report, { color, verbose }: PrettyOptions): string => {
+export const pretty = (report: Report, { color, verbose, unicode, width }: RenderOptions): string => {
   const paint = new Chalk({ level: color ? 1 : 0 })
+  const signs = signsOf(unicode)
   const marks = {
-    ok: paint.green('✔'),
-    error: paint.red('✖'),
-    warning: paint.yellow('!'),
-    info: paint.blue('i'),
-    skipped: paint.dim('-'),
-    blocked: paint.magenta('?'),
+    ok: paint.green(signs.ok),
+    error: paint.red(signs.error),
+    warning: paint.yellow(signs.warning),
+    info: paint.blue(signs.info),
+    skipped: paint.dim(signs.skipped),
+    blocked: paint.magenta(signs.blocked),
   } as const
   const out: string[] = []
-  const say = (text = '') => out.push(text)
-
-  const figure = (name: string, value: string | number | boolean, rounded: boolean): string => {
-    const unit: Unit | undefined = report.units[name]
-    const label = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
-    if (typeof value === 'boolean') return value ? label : `not ${label}`
-    if (typeof value === 'string') return `${label} ${line(value)}`
-    if (unit === 'bytes') return `${label} ${rounded ? bytes(value) : exactBytes(value)}`
-    if (unit === 'ms') return `${label} ${duration(value)}`
-    if (unit === 'bytesPerSecond') return `${label} ${bytes(value)}/s`
-    if (unit === 'usdPerMonth') return `${label} USD ${value.toFixed(2)} a month`
-    return `${label} ${value}`
+  /** Text that is too wide goes on below its own beginning; without a width nothing is cut. */
+  const say = (text = '', indent = '', first = indent) => {
+    const readable = unicode ? text : plain(text)
+    if (width === undefined) return out.push(`${first}${readable}`)
+    const columns = Math.max(20, width - Math.max(indent.length, 1))
+    const [head = '', ...rest] = wrapAnsi(readable, columns, { hard: false, trim: true }).split('\n')
+    return out.push(`${first}${head}`, ...rest.map((more) => `${indent}${more}`))
   }
+  /** What is to be pasted stays in one piece, however long. */
+  const paste = (command: string, indent: string) => out.push(`${indent}${paint.bold(line(command))}`)
+  const marked = (mark: string, text: string, indent: string) => {
+    say(text, mark === '' ? indent : `${indent}  `, mark === '' ? indent : `${indent}${mark} `)
+  }
+  const heading = (text: string) => say(paint.underline(text))
+
   const told = new Set<string>()
   const figures = ({ measured = {}, target }: CheckReport): string => {
     // Checks share what they need; a figure that stands above already is not told again.
@@ -42,21 +58,15 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
       const key = JSON.stringify([target, name, value])
       return verbose || (!told.has(key) && told.add(key))
     })
-    // Two sizes that look the same rounded, such as both sides of a limit, are told to the byte.
-    const sizes = fresh.flatMap(([name, value]) =>
-      report.units[name] === 'bytes' && typeof value === 'number' ? [value] : [],
-    )
-    const rounded = new Set(sizes.map(bytes)).size === new Set(sizes).size
-    return fresh.map(([name, value]) => figure(name, value, rounded)).join(', ')
+    return figuresOf(Object.fromEntries(fresh), report.units).map(line).join(', ')
   }
-
   const remedyLines = (remedy: { text: string; commands?: readonly string[] }, indent: string) => {
-    say(`${indent}${paint.cyan('→')} ${line(remedy.text)}`)
-    for (const command of remedy.commands ?? []) say(`${indent}  ${paint.bold(line(command))}`)
+    marked(paint.cyan(signs.arrow), line(remedy.text), indent)
+    for (const command of remedy.commands ?? []) paste(command, `${indent}  `)
   }
   const finding = (id: string, found: ReportedFinding) => {
-    say(`  ${marks[found.severity]} ${paint.bold(line(found.at))}`)
-    say(`    ${line(found.says)} ${paint.dim(`(${id})`)}`)
+    marked(marks[found.severity], paint.bold(line(found.at)), '  ')
+    say(`${line(found.says)} ${paint.dim(`(${id})`)}`, '    ')
     remedyLines(found.remedy, '    ')
   }
   const check = (entry: CheckReport) => {
@@ -64,35 +74,56 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
       const of = entry.targets === undefined ? '' : paint.dim(` (${count(entry.targets, 'artifact root')})`)
       const [mark, doubt] =
         entry.gaps === undefined ? [marks.ok, ''] : [marks.skipped, paint.dim(', as far as it could be told')]
-      say(`  ${mark} ${line(entry.title)}${of}${doubt}`)
+      marked(mark, `${line(entry.title)}${of}${doubt}`, '  ')
       const measured = verbose || report.command === 'check' ? figures(entry) : ''
-      if (measured) say(`    ${paint.dim(measured)}`)
+      if (measured) say(paint.dim(measured), '    ')
     } else if (entry.state === 'skipped') {
-      if (verbose) say(`  ${marks.skipped} ${paint.dim(`${entry.id} skipped: ${line(entry.reason ?? '')}`)}`)
-    } else if (entry.state === 'blocked') {
-      say(`  ${marks.blocked} ${entry.id} could not look: ${line(entry.reason ?? '')}`)
+      if (verbose) marked(marks.skipped, paint.dim(`${entry.id} skipped: ${line(entry.reason ?? '')}`), '  ')
     } else if (entry.state === 'crashed') {
-      const [first = '', ...trace] = (entry.reason ?? '').split('\n')
-      say(`  ${marks.blocked} ${entry.id} crashed: ${line(first)}`)
-      if (verbose) for (const step of trace) say(`    ${paint.dim(block(step))}`)
-      else if (trace.length > 0) say(`    ${paint.dim('--verbose shows where; this is a defect of mlflow-doctor')}`)
+      const [reason = '', ...trace] = (entry.reason ?? '').split('\n')
+      marked(marks.blocked, `${entry.id} crashed: ${line(reason)}`, '  ')
+      if (verbose) for (const row of trace) say(paint.dim(block(row)), '    ')
+      else if (trace.length > 0) say(paint.dim('--verbose shows where; this is a defect of mlflow-doctor'), '    ')
     }
     if (entry.state !== 'ok') for (const found of entry.findings) finding(entry.id, found)
+  }
+  const checks = (entries: readonly CheckReport[]) => {
+    for (const entry of entries) if (entry.state !== 'blocked') check(entry)
+    // One cause often blocks many checks; it is said once.
+    for (const { says, checks: same } of blockedTogether(entries, verbose)) {
+      marked(marks.blocked, line(says), '  ')
+      say(paint.dim(`blocked: ${same.map(({ id }) => id).join(', ')}`), '    ')
+      for (const entry of same) for (const found of entry.findings) finding(entry.id, found)
+    }
   }
 
   if (report.trouble) {
     const { what, why, todo } = report.trouble
-    say(`${marks.error} ${line(`${what}: ${why}. ${todo}.`)}`)
+    marked(marks.error, line(`${what}: ${why}. ${todo}.`), '')
   }
 
-  // What one line says of many runs and models is no matter of this machine.
-  const shared = report.command === 'check' ? 'This machine, the server and the store' : 'Everything else'
-  const groups = Map.groupBy(report.checks, (entry) => entry.target)
-  const order = [...groups.keys()].sort((a, b) => Number(a !== undefined) - Number(b !== undefined))
-  for (const target of order) {
-    const entries = groups.get(target) ?? []
-    const healthy = entries.filter(({ state }) => state === 'ok' || state === 'skipped')
-    if (!verbose && healthy.length === entries.length && report.command !== 'check') {
+  /** Before training nobody asks which target a check belongs to, but on which hop it looks. */
+  const hopByHop = () => {
+    for (const [area, entries] of byArea(report.checks)) {
+      if (!verbose && entries.every(({ state }) => state === 'skipped')) continue
+      heading(areaTitles[area] ?? area)
+      checks(entries)
+      say()
+    }
+  }
+  const byTarget = () => {
+    const groups = Map.groupBy(report.checks, (entry) => entry.target)
+    const order = [...groups.keys()].sort((a, b) => Number(a !== undefined) - Number(b !== undefined))
+    for (const target of order) {
+      const entries = groups.get(target) ?? []
+      const healthy = entries.filter(({ state }) => state === 'ok' || state === 'skipped')
+      if (verbose || healthy.length < entries.length) {
+        // What one line says of many runs and models is no matter of this machine.
+        heading(target === undefined ? 'Everything else' : line(target))
+        checks(entries)
+        say()
+        continue
+      }
       // A scan looks at many artifact roots; a healthy one is worth one line.
       const looked = entries.filter(({ state }) => state === 'ok')
       if (target === undefined) looked.filter(({ targets }) => targets !== undefined).forEach(check)
@@ -100,45 +131,41 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
       const objects = looked.map(({ measured }) => measured).find((measured) => measured?.objects !== undefined)
       const size = objects ? `, ${count(Number(objects.objects), 'object')}, ${bytes(Number(objects.stored))}` : ''
       const doubt = looked.some(({ gaps }) => gaps !== undefined) ? ', as far as it could be told' : ''
-      say(`${marks.ok} ${line(target)}${paint.dim(` (${count(looked.length, 'check')} ok${size}${doubt})`)}`)
-      continue
+      marked(marks.ok, `${line(target)}${paint.dim(` (${count(looked.length, 'check')} ok${size}${doubt})`)}`, '')
     }
-    say(paint.underline(target === undefined ? shared : line(target)))
-    const blocked: CheckReport[] = []
-    for (const entry of entries) {
-      if (entry.state === 'blocked') blocked.push(entry)
-      else check(entry)
-    }
-    // One cause often blocks many checks; it is said once.
-    const cause = ({ reason = '', blockedBy }: CheckReport): string =>
-      blockedBy === undefined || verbose
-        ? `could not look: ${line(reason)}`
-        : `could not look, for the reason that ${blockedBy} gives`
-    for (const [says, same] of Map.groupBy(blocked, cause)) {
-      say(`  ${marks.blocked} ${says}`)
-      say(`    ${paint.dim(`blocked: ${same.map(({ id }) => id).join(', ')}`)}`)
-      for (const entry of same) for (const found of entry.findings) finding(entry.id, found)
-    }
-    say()
   }
+  if (report.command === 'check') hopByHop()
+  else byTarget()
   if (out.length > 0 && out.at(-1) !== '') say()
 
   const verdicts = { passes: marks.ok, fails: marks.error, 'at-risk': marks.warning, unknown: marks.blocked }
-  const rows = (same: readonly ForecastRow[]) => {
-    const [first] = same
-    if (!first) return
-    const { path, verdict, because, route, remedy } = first
-    const size = bytes(same.reduce((sum, entry) => sum + entry.bytes, 0))
-    const what = same.length === 1 ? `${line(path)}, ${size}` : `${count(same.length, 'file')}, ${size} in all`
-    say(`  ${verdicts[verdict]} ${what}${route === undefined ? '' : ` by ${route}`}: ${paint.bold(verdict)}`)
-    say(`    ${line(because)}`)
+  const bars = (fate: Fate) => {
+    const all = againstLimits(fate, report.limits ?? [])
+    const cells = width !== undefined && width < narrow ? 10 : 24
+    for (const { limit, planned, most, unit } of verbose ? all : all.slice(0, mostBars)) {
+      const { taken, free, limit: edge, beyond } = barOf(planned, most, cells, signs)
+      const bar = `${paint.cyan(taken)}${paint.dim(free)}${paint.bold(edge)}${paint.red(beyond)}`
+      const of = `${amount(planned, unit)} of ${amount(most, unit)}: ${line(limit.setting)} (${limit.hop}, ${limit.basis})`
+      say(of, ' '.repeat(cells + 6), `    ${bar} `)
+    }
+  }
+  const rows = (fate: Fate) => {
+    const { path, verdict, because, route, remedy } = fate.first
+    const what =
+      fate.files === 1
+        ? `${line(path)}, ${bytes(fate.total)}`
+        : `${count(fate.files, 'file')}, ${bytes(fate.total)} in all`
+    const time = fate.seconds === undefined ? '' : paint.dim(`, about ${duration(fate.seconds * 1000)}`)
+    const by = route === undefined ? '' : ` by ${route}`
+    marked(verdicts[verdict], `${what}${by}: ${paint.bold(verdict)}${time}`, '  ')
+    bars(fate)
+    say(line(because), '    ')
     if (remedy) remedyLines(remedy, '    ')
   }
   if (report.forecast && report.forecast.length > 0) {
-    say(paint.underline('Forecast'))
+    heading('Forecast')
     // Files that share their fate share a line; the JSON report has a row for each.
-    for (const same of Map.groupBy(report.forecast, (row) => `${row.verdict} ${row.route} ${row.because}`).values())
-      rows(same)
+    fatesOf(report.forecast).forEach(rows)
     say()
   }
   let above: string | undefined
@@ -146,16 +173,19 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
     const mark = most === undefined ? marks.error : marks.ok
     // Where a time decides, the size is reckoned, and its last digits mean nothing.
     const size = most === undefined ? 'none' : limit?.unit === 'ms' ? `about ${bytes(most)}` : exactBytes(most)
-    say(`  ${mark} ${what} by ${route}: ${paint.bold(size)}`)
+    marked(mark, `${what} by ${route}: ${paint.bold(size)}`, '  ')
     if (because === undefined) return
     const cause = limit === undefined ? because : `${limit.setting} ${limit.max}`
-    if (cause === above) return say('    above: the same')
+    if (cause === above) {
+      say('above: the same', '    ')
+      return
+    }
     above = cause
-    say(`    ${most === undefined ? `of ${bytes(from)} or more` : 'above'}: ${line(because)}`)
+    say(`${most === undefined ? `of ${bytes(from)} or more` : 'above'}: ${line(because)}`, '    ')
     if (remedy) remedyLines(remedy, '    ')
   }
   const capacity = ({ files, largestModel }: Capacity) => {
-    say(paint.underline('The most that gets through'))
+    heading('The most that gets through')
     for (const [index, each] of files.entries()) {
       const next = files[index + 1]
       const range =
@@ -167,10 +197,10 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
   }
   if (report.capacity) capacity(report.capacity)
   if (report.forecast === undefined && report.limits && report.limits.length > 0) {
-    say(paint.underline('Limits found'))
+    heading('Limits found')
     for (const limit of report.limits) {
       const max = 'bytes' in limit.max ? exactBytes(limit.max.bytes) : duration(limit.max.ms)
-      say(`  ${marks.info} ${limit.hop}: ${line(limit.setting)} ${max} ${counted[limit.scope]} (${limit.basis})`)
+      marked(marks.info, `${limit.hop}: ${line(limit.setting)} ${max} ${counted[limit.scope]} (${limit.basis})`, '  ')
     }
     say()
   }
@@ -187,14 +217,13 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
         ? `${bytes(entry.bytes)}${entry.source ? ` from ${line(entry.source)}` : ''}`
         : `${bytes(entry.sent)} sent, ${bytes(entry.reused)} reused`
     const size = entry.action === 'upload' ? `, ${moved}` : ''
-    say(
-      `  ${mark} ${entry.action} ${line(`${entry.target}/${entry.path}`.replace(/\/$/, ''))} (${entry.effect}${size}): ${paint.bold(entry.state)}`,
-    )
-    if (entry.because) say(`    ${line(entry.because)}`)
+    const at = line(`${entry.target}/${entry.path}`.replace(/\/$/, ''))
+    marked(mark, `${entry.action} ${at} (${entry.effect}${size}): ${paint.bold(entry.state)}`, '  ')
+    if (entry.because) say(line(entry.because), '    ')
   }
   if (report.steps) {
-    say(paint.underline('Repair'))
-    if (report.steps.length === 0) say(`  ${marks.ok} nothing to repair`)
+    heading('Repair')
+    if (report.steps.length === 0) marked(marks.ok, 'nothing to repair', '  ')
     report.steps.forEach(step)
     say()
   }
@@ -202,64 +231,41 @@ export const pretty = (report: Report, { color, verbose }: PrettyOptions): strin
   const { childExit, kept } = report
   if (childExit !== undefined) say(`The command ended with exit code ${childExit}.`)
   if (kept !== undefined) {
-    say(`${marks.info} ${count(kept.models, 'model folder')}, ${bytes(kept.bytes)}, kept in ${line(kept.dir)}`)
-    say('    mlflow-doctor repair finds them there; remove the folder when it serves nothing any more')
+    marked(marks.info, `${count(kept.models, 'model folder')}, ${bytes(kept.bytes)}, kept in ${line(kept.dir)}`, '')
+    say('mlflow-doctor repair finds them there; remove the folder when it serves nothing any more', '    ')
   }
   if (childExit !== undefined) say()
 
   const { active, gaps } = report.covered
   if (active.length > 0) {
-    say(paint.underline('Left alone'))
-    for (const alive of active) say(`  ${marks.info} ${line(alive.at)}: ${line(alive.says)}`)
+    heading('Left alone')
+    for (const alive of active) marked(marks.info, `${line(alive.at)}: ${line(alive.says)}`, '  ')
     say()
   }
   if (gaps.length > 0) {
-    say(paint.underline('Not known'))
+    heading('Not known')
     for (const gap of gaps) {
       const places = `${line(gap.at)}${gap.more === undefined ? '' : ` and ${count(gap.more, 'more place')}`}`
-      say(`  ${gap.unexpected ? marks.blocked : marks.skipped} ${places}: ${line(gap.because)}`)
+      marked(gap.unexpected ? marks.blocked : marks.skipped, `${places}: ${line(gap.because)}`, '  ')
     }
     say()
   }
-  say(summary(report, (severity) => marks[severity]))
-  return `${out.join('\n')}\n`
-}
 
-/** What a limit counts. */
-const counted: Readonly<Record<Limit['scope'], string>> = {
-  request: 'for one request',
-  file: 'for one file',
-  total: 'for the whole upload',
-  idle: 'for a pause within a body',
-  body: 'for sending a body',
-  answer: 'from the last byte to the answer',
-}
-
-const endings: Readonly<Record<number, string>> = {
-  0: 'nothing stands in the way of exit code 0',
-  1: 'exit code 1: findings remain',
-  2: 'exit code 2: wrong usage or configuration',
-  3: 'exit code 3: not everything could be looked at, so health is unknown',
-  130: 'exit code 130: interrupted',
-}
-
-const summary = (report: Report, mark: (severity: Severity) => string): string => {
-  const { findings, states } = report.counts
-  const parts = [
-    count(findings.error, 'error'),
-    count(findings.warning, 'warning'),
-    ...(findings.info > 0 ? [count(findings.info, 'note')] : []),
-    `${states.ok} ok`,
-    `${states.skipped} skipped`,
-    ...(states.blocked + states.crashed > 0 ? [`${states.blocked + states.crashed} without result`] : []),
+  const { ignored = [], configuration } = report
+  const ignoredLine = ({ check: id, at, says, reason, until }: IgnoredFinding) => {
+    marked(marks.skipped, `${line(at)}: ${line(says)} ${paint.dim(`(${id})`)}`, '  ')
+    say(`ignored${until === undefined ? '' : ` until ${until}`}: ${line(reason)}`, '    ')
+  }
+  const warnings = [
+    ...(configuration?.expired ?? []).map((entry) => `an ignore entry is over and counts no more: ${line(entry)}`),
+    ...(verbose ? (configuration?.unused ?? []).map((entry) => `an ignore entry met nothing: ${line(entry)}`) : []),
   ]
-  const { targets, objects } = report.covered
-  const verdicts = Map.groupBy(report.forecast ?? [], ({ verdict }) => verdict)
-  const forecast = [...verdicts].map(([verdict, rows]) => `${rows.length} ${verdict}`).join(', ')
-  const looked =
-    targets > 0
-      ? `; looked at ${count(targets, 'artifact root')}, ${count(objects, 'object')}, ${bytes(report.covered.bytes)}`
-      : ''
-  const worst = report.exitCode === 0 ? '' : `${mark('error')} `
-  return `${worst}${parts.join(', ')}${forecast && `; forecast: ${forecast}`}${looked}; ${report.exitCode === 0 ? 'exit code 0' : endings[report.exitCode]}`
+  if (ignored.length > 0 || warnings.length > 0) {
+    heading(`Ignored by ${line(configuration?.file ?? '')}`)
+    ignored.forEach(ignoredLine)
+    for (const warning of warnings) marked(marks.warning, warning, '  ')
+    say()
+  }
+  marked(report.exitCode === 0 ? '' : marks.error, summary(report), '')
+  return `${out.join('\n')}\n`
 }

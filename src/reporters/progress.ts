@@ -1,38 +1,140 @@
+import stringWidth from 'string-width'
 import type { Redact } from '../redact.ts'
-import { line } from './escape.ts'
+import { bytes, count, duration } from '../words.ts'
+import { jsonText, line } from './escape.ts'
+import { barOf, plain, signsOf } from './signs.ts'
 import type { Writer } from './sink.ts'
 
-/** What is under way: a spinner on a terminal, one line every few seconds elsewhere, nothing with `--quiet`. */
+/** How far bytes have come, all files of a command together. */
+export interface Moved {
+  /** The file that moved last. */
+  readonly path: string
+  readonly files: { readonly done: number; readonly total: number }
+  /** Bytes that are in the store, those that were there before included. */
+  readonly done: number
+  readonly total: number
+  /** Bytes of `done` that were in the store already and were not sent again. */
+  readonly reused: number
+  readonly bytesPerSecond: number
+}
+
+/** What is under way: a spinner and a bar on a terminal, one line every few seconds elsewhere. */
 export interface Progress {
-  says(text: string | undefined): void
+  /** Undefined ends what was said last. */
+  says(text: string | undefined, moved?: Moved): void
   stop(): void
 }
 
-/** Milliseconds between two lines where there is no terminal: enough to see life in a CI log, not enough to fill it. */
-const pace = 5_000
+export const progressKinds = ['auto', 'plain', 'json', 'none'] as const
+export type ProgressKind = (typeof progressKinds)[number]
 
-export const progress = async (writer: Writer, redact: Redact, quiet: boolean): Promise<Progress> => {
-  if (quiet) return { says: () => {}, stop: () => {} }
+/** Milliseconds between two lines: enough to see life in a CI log, not enough to fill it; a program can read more. */
+const pace = { plain: 5_000, json: 1_000 }
+/** Cells of the bar at most, and fewest that are worth drawing. */
+const cells = { most: 24, fewest: 8 }
+
+const secondsLeft = ({ done, total, bytesPerSecond }: Moved): number | undefined =>
+  bytesPerSecond > 0 ? Math.max(0, total - done) / bytesPerSecond : undefined
+
+const figuresOf = (moved: Moved): string[] => {
+  const { done, total, reused, bytesPerSecond, files } = moved
+  const left = secondsLeft(moved)
+  return [
+    `${bytes(done)} of ${bytes(total)}`,
+    ...(reused > 0 ? [`${bytes(reused)} of it reused`] : []),
+    `${bytes(bytesPerSecond)}/s`,
+    ...(left === undefined ? [] : [`${duration(left * 1000)} left`]),
+    ...(files.total > 1 ? [`${files.done} of ${count(files.total, 'file')} done`] : []),
+  ]
+}
+
+/** One line of at most so many columns: the name gives way first, then the bar. */
+export const inColumns = (
+  text: string,
+  moved: Moved | undefined,
+  columns: number,
+  { unicode, redact }: { readonly unicode: boolean; readonly redact: Redact },
+): string => {
+  const shortened = (words: string, most: number): string => {
+    if (stringWidth(words) <= most) return words
+    const mark = unicode ? '…' : '...'
+    let kept = ''
+    for (const character of words) {
+      if (stringWidth(kept + character) > most - mark.length) break
+      kept += character
+    }
+    return most <= mark.length ? '' : `${kept}${mark}`
+  }
+  const safe = (words: string) => redact(line(unicode ? words : plain(words)))
+  if (moved === undefined) return shortened(safe(text), columns)
+  const figures = safe(figuresOf(moved).join(', '))
+  const share = moved.total > 0 ? Math.floor((moved.done / moved.total) * 100) : 100
+  const tail = `${share}% ${figures}`
+  const room = columns - stringWidth(tail) - 2
+  const size = Math.min(cells.most, Math.floor(room / 2))
+  const { taken, free } = barOf(moved.done, moved.total, Math.max(0, size), signsOf(unicode))
+  const bar = size >= cells.fewest ? `${taken}${free} ` : ''
+  const name = shortened(safe(moved.path), Math.max(0, columns - stringWidth(bar) - stringWidth(tail) - 1))
+  return shortened(`${name}${name === '' ? '' : ' '}${bar}${tail}`, columns)
+}
+
+interface Showing {
+  readonly kind: ProgressKind
+  readonly unicode: boolean
+  readonly color: boolean
+}
+
+const none: Progress = { says: () => {}, stop: () => {} }
+
+export const progress = async (
+  writer: Writer,
+  redact: Redact,
+  { kind, unicode, color }: Showing,
+): Promise<Progress> => {
+  if (kind === 'none') return none
   // A terminal of no width (script, expect, some CI runners) holds endless lines, and ora would go up all of them.
-  if (writer.isTTY && process.stderr.columns > 0) {
+  if (kind === 'auto' && writer.isTTY && process.stderr.columns > 0) {
     const { default: ora } = await import('ora')
-    const spinner = ora({ stream: process.stderr, discardStdin: false })
+    const spinner = ora({
+      stream: process.stderr,
+      discardStdin: false,
+      spinner: unicode ? 'dots' : 'line',
+      ...(color ? {} : { color: false as never }),
+    })
     return {
-      says(text) {
+      says(text, moved) {
         if (text === undefined) return
-        spinner.text = redact(line(text))
+        // Asked anew each time, so that a window that was made smaller holds no rests of longer lines.
+        spinner.text = inColumns(text, moved, process.stderr.columns - 3, { unicode, redact })
         if (!spinner.isSpinning) spinner.start()
       },
       stop: () => void spinner.stop(),
     }
   }
-  let last = performance.now()
+  const asJson = kind === 'json'
+  let last = asJson ? Number.NEGATIVE_INFINITY : performance.now()
+  /** The newest that was held back; the last one always comes out, so that a program sees the end. */
+  let held: (() => void) | undefined
+  const write = (text: string, moved: Moved | undefined) => {
+    held = undefined
+    last = performance.now()
+    if (!asJson)
+      return writer.write(`${line(moved === undefined ? text : `${text}: ${figuresOf(moved).join(', ')}`)}\n`)
+    const left = moved && secondsLeft(moved)
+    const event = {
+      at: new Date().toISOString(),
+      says: redact(text),
+      ...moved,
+      ...(left !== undefined && { secondsLeft: left }),
+    }
+    return writer.write(`${jsonText(JSON.stringify(event))}\n`)
+  }
   return {
-    says(text) {
-      if (text === undefined || performance.now() - last < pace) return
-      last = performance.now()
-      writer.write(`${line(text)}\n`)
+    says(text, moved) {
+      if (text === undefined) return
+      held = asJson ? () => write(text, moved) : undefined
+      if (performance.now() - last >= pace[asJson ? 'json' : 'plain']) write(text, moved)
     },
-    stop: () => {},
+    stop: () => held?.(),
   }
 }

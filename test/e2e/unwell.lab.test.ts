@@ -40,7 +40,7 @@ const expectOneSentence = (report: Report, sentence: RegExp): void => {
     expect(report.checks.find((check) => check.id === id)).toMatchObject({ state: expect.stringMatching(/ok|found/) })
   expect(report.checks.find(({ id }) => id === 'proxy/body-limit')).toMatchObject({ state: 'blocked' })
   // A person reads it once, too, and sees no line of a program.
-  const text = pretty(report, { color: false, verbose: false })
+  const text = pretty(report, { color: false, verbose: false, unicode: true })
   const [cause = ''] = causes(report)
   const words = cause.slice(0, 60)
   expect(text.split(words)).toHaveLength(2)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { checks } from '../../checks/index.ts'
 import command from '../../src/commands/repair.ts'
 import { writeTrackingStore } from '../../src/demo/tracking-store.ts'
 import type { Report } from '../../src/report.ts'
@@ -70,10 +71,11 @@ describe('an interruption', () => {
     }
     return command.report?.(args as never, {
       host: { env, cwd: dir, home: dir, platform: process.platform, ask: undefined },
+      checks,
       version: '0',
       signal: stop.signal,
-      progress: (says) => {
-        if (says !== undefined && point.test(says)) stop.abort()
+      progress: (says, moved) => {
+        if (says !== undefined && point.test(`${says}: ${moved?.done ?? 'not moving'}`)) stop.abort()
       },
       whileChild: (_pass, ended) => ended,
       tell: () => undefined,

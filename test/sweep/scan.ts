@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
+import { checks } from '../../checks/index.ts'
 import type { CommandContext } from '../../src/commands/command.ts'
 import { parseDepth } from '../../src/commands/depth.ts'
 import command, { neededFor } from '../../src/commands/scan.ts'
-import { coveredBy, openSession } from '../../src/commands/session.ts'
+import { openSession, seen } from '../../src/commands/session.ts'
 import { writeTrackingStore } from '../../src/demo/tracking-store.ts'
 import type { CheckReport, Covered } from '../../src/report.ts'
 import { openMeter } from '../../src/sweep/meter.ts'
@@ -89,6 +90,7 @@ const usual = {
 const contextOf = (env: Readonly<Record<string, string>>, dir: string, options: Options): CommandContext => ({
   host: { env: { ...env, HOME: dir }, cwd: dir, home: dir, platform: process.platform, ask: undefined },
   version: '0',
+  checks,
   signal: options.signal ?? new AbortController().signal,
   progress: options.progress ?? (() => {}),
   whileChild: (_pass, ended) => ended,
@@ -135,7 +137,7 @@ export const inSections = async (
   const looking = { session, signal, meter: openMeter(() => {}), state, since: undefined, keep }
   await lookInSections(target, looking, size)
   await session.close()
-  return scanned(session.results.checks, coveredBy(session, []))
+  return scanned(session.results.checks, seen(session, []).covered)
 }
 
 /** An MLmodel that names one data file of `bytes` and says so. */
