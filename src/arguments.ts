@@ -118,7 +118,8 @@ export const parse = async (
   const given = Object.keys(optionsOf(parsed.command)).filter(
     (name) => args[name] !== undefined && defaulted[name] === undefined,
   )
-  return { ...parsed, given: new Set(given.map(camel)) }
+  const words = Object.keys(parsed.command.positionals ?? {}).filter((name) => [args[name] ?? []].flat().length > 0)
+  return { ...parsed, given: new Set([...given, ...words].map(camel)) }
 }
 
 /** Of a command that is called by a program: every option at its default. */

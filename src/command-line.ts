@@ -1,12 +1,9 @@
 /** From the words on the command line to the exit code: one report, in every format that was asked for, and one way out. */
 import { createWriteStream } from 'node:fs'
 import { appendFile, writeFile } from 'node:fs/promises'
-import { createInterface } from 'node:readline/promises'
-import { pipeline } from 'node:stream/promises'
 import isUnicodeSupported from 'is-unicode-supported'
 import { checks as ownChecks } from '../checks/index.ts'
 import { type Parsed, parse } from './arguments.ts'
-import { writeBundle } from './bundle.ts'
 import type { CommandContext, CommonOptions, Findings, Host } from './commands/command.ts'
 import { followUp } from './commands/follow-up.ts'
 import { Trouble } from './errors.ts'
@@ -39,6 +36,7 @@ const hostOf = (interactive: boolean): Host => ({
   platform: process.platform,
   ask: interactive
     ? async (question) => {
+        const { createInterface } = await import('node:readline/promises')
         const reader = createInterface({ input: process.stdin, output: process.stderr })
         const gone = new AbortController()
         // Ctrl-C and Ctrl-D are answers too: without this the question would wait for ever.
@@ -63,7 +61,9 @@ const writeReport = async (text: string, output: string | undefined, print: (tex
   if (output === undefined) return print(text)
   try {
     // A pipe or a device cannot be written as a file is.
-    await (output.startsWith('/dev/') ? pipeline([text], createWriteStream(output)) : writeFile(output, text))
+    if (!output.startsWith('/dev/')) return await writeFile(output, text)
+    const { pipeline } = await import('node:stream/promises')
+    await pipeline([text], createWriteStream(output))
   } catch (error) {
     throw new Trouble({
       kind: 'usage',
@@ -205,6 +205,7 @@ export const runCommandLine = async (argv: readonly string[], version: string): 
     await summarize(format, report)
     if (args.bundle !== undefined) {
       const about = { args, given: parsed?.given ?? new Set<string>(), configured, version, redact }
+      const { writeBundle } = await import('./bundle.ts')
       await writeBundle(args.bundle as string, report, about)
       err.write(`${line(`The support bundle is ${args.bundle}. Look into it before you send it.`)}\n`)
     }

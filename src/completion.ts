@@ -1,8 +1,7 @@
 /** Shell completion, made from the same declarations as the command line; the script needs no further run of the tool. */
-import type { Options } from 'yargs'
 import { optionsOf } from './arguments.ts'
 import type { Check } from './check.ts'
-import type { Command } from './commands/command.ts'
+import type { Command, Option } from './commands/command.ts'
 
 export const shells = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof shells)[number]
@@ -28,7 +27,7 @@ const paths: Readonly<Record<string, 'files' | 'folders'>> = {
   ...{ model: 'folders', against: 'folders', from: 'folders' },
 }
 
-const offered = (name: string, { type, choices, describe = '' }: Options, ids: readonly string[]): Offered => {
+const offered = (name: string, { type, choices, describe = '' }: Option, ids: readonly string[]): Offered => {
   const says = describe.replace(/[^\x20-\x7e]/g, '').replace(/[:'"`$\\[\]]/g, ' ')
   const values = choices
     ? choices.map(String)

@@ -1,8 +1,25 @@
 /** A command as data: what it takes, and a handler that receives everything it may use. One place turns it into yargs. */
-import type { Options, PositionalOptions } from 'yargs'
 import type { Check, GapTopic, Severity } from '../check.ts'
 import type { Report } from '../report.ts'
 import type { Moved } from '../reporters/progress.ts'
+
+/** An option as data, in the words of yargs; of its own, so that the types of this package need no other one. */
+export interface Option {
+  readonly type?: 'string' | 'boolean' | 'number'
+  readonly array?: true
+  readonly requiresArg?: true
+  readonly default?: string | boolean | readonly string[]
+  readonly defaultDescription?: string
+  readonly choices?: readonly string[]
+  readonly conflicts?: string | readonly string[]
+  readonly describe: string
+}
+
+export interface Positional extends Pick<Option, 'type' | 'array' | 'choices' | 'describe'> {
+  readonly demandOption?: true
+  /** Takes all words that follow. */
+  readonly variadic?: true
+}
 
 export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -63,8 +80,8 @@ export interface CommonOptions {
 export interface Command<Arguments = Record<string, unknown>> {
   readonly name: string
   readonly summary: string
-  readonly positionals?: Readonly<Record<string, PositionalOptions & { variadic?: boolean }>>
-  readonly options: Readonly<Record<string, Options>>
+  readonly positionals?: Readonly<Record<string, Positional>>
+  readonly options: Readonly<Record<string, Option>>
   /** Runs a command of the user's, given after `--`: the report keeps out of its way and goes to standard error. */
   readonly runsCommand?: true
   readonly examples?: readonly (readonly [line: string, says: string])[]

@@ -1,8 +1,8 @@
-import type { Options } from 'yargs'
 import { gapTopics, severities } from '../check.ts'
 import { configurationPlaces } from '../configuration/places.ts'
 import { formats } from '../reporters/index.ts'
 import { progressKinds } from '../reporters/progress.ts'
+import type { Option } from './command.ts'
 
 /** `--timeout` unless told. */
 export const usualTimeout = '60s'
@@ -10,7 +10,7 @@ export const usualTimeout = '60s'
 export const deepTimeout = '12m'
 
 /** Taken by every command that ends in a report. */
-export const commonOptions: Readonly<Record<string, Options>> = {
+export const commonOptions: Readonly<Record<string, Option>> = {
   'tracking-uri': {
     type: 'string',
     requiresArg: true,
@@ -66,7 +66,7 @@ export const commonOptions: Readonly<Record<string, Options>> = {
 }
 
 /** Taken by every command: what there is to list and to explain depends on it too. */
-export const loadOption: Readonly<Record<string, Options>> = {
+export const loadOption: Readonly<Record<string, Option>> = {
   load: {
     type: 'string',
     array: true,
@@ -77,7 +77,7 @@ export const loadOption: Readonly<Record<string, Options>> = {
 }
 
 /** How the report is printed. */
-export const outputOptions: Readonly<Record<string, Options>> = {
+export const outputOptions: Readonly<Record<string, Option>> = {
   format: { choices: formats, default: 'pretty', describe: 'Format of the report' },
   json: { type: 'boolean', default: false, describe: 'The same as --format json' },
   output: { type: 'string', requiresArg: true, describe: 'Write the report to this file instead of standard output' },

@@ -1,14 +1,13 @@
 /** Options of the commands that send files, and what they come to. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { Options } from 'yargs'
 import { Trouble } from '../errors.ts'
 import type { RepairOptions } from '../repair/types.ts'
 import { type Bandwidth, limited, rateIn } from '../transfer/bandwidth.ts'
 import { stateDir } from '../transfer/journal.ts'
 import { type ManifestKind, manifestKinds } from '../transfer/manifest.ts'
 import { type Verification, verifications } from '../transfer/read-back.ts'
-import type { CommandContext } from './command.ts'
+import type { CommandContext, Option } from './command.ts'
 import { parseSize, parseTime } from './sizes.ts'
 
 /** Parts in flight that the memory is cut for: on two cores more gained nothing (measured against versitygw on loopback). */
@@ -29,7 +28,7 @@ export interface TransferArguments {
   readonly verify: Verification
 }
 
-export const transferOptions: Readonly<Record<string, Options>> = {
+export const transferOptions: Readonly<Record<string, Option>> = {
   yes: { type: 'boolean', default: false, describe: 'Carry out the plan without asking' },
   'dry-run': { type: 'boolean', default: false, describe: 'Show the plan and do nothing' },
   overwrite: {

@@ -1,9 +1,8 @@
 /** The JSON Schema of the configuration file, derived from the declarations of the commands. */
-import type { Options } from 'yargs'
 import { camel } from '../arguments.ts'
 import type { Check } from '../check.ts'
 import { severities } from '../check.ts'
-import type { Command } from '../commands/command.ts'
+import type { Command, Option } from '../commands/command.ts'
 import { commonOptions, loadOption, outputOptions } from '../commands/common-options.ts'
 import { commands } from '../commands/index.ts'
 
@@ -35,12 +34,12 @@ export const onlyWhenNamed: ReadonlySet<string> = new Set([
   'python',
 ])
 
-const schemaOf = ({ type, choices, array, describe }: Options): Schema => {
+const schemaOf = ({ type, choices, array, describe }: Option): Schema => {
   const one: Schema = choices ? { enum: [...choices] } : { type: type === 'boolean' ? 'boolean' : 'string' }
   return { ...(array ? { type: 'array', items: one } : one), ...(describe && { description: describe }) }
 }
 
-const propertiesOf = (options: Readonly<Record<string, Options>>): Record<string, Schema> =>
+const propertiesOf = (options: Readonly<Record<string, Option>>): Record<string, Schema> =>
   Object.fromEntries(
     Object.entries(options)
       .filter(([name]) => !never.has(name))

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { constants } from 'node:fs'
-import { access, open, readdir } from 'node:fs/promises'
-import { delimiter, join, resolve } from 'node:path'
+import { access, open, readdir, realpath } from 'node:fs/promises'
+import { delimiter, dirname, join, resolve } from 'node:path'
 import { NotApplicable } from '../errors.ts'
 import type { Environment } from './variables.ts'
 
@@ -108,8 +108,11 @@ async function* interpreters(of: {
 }
 
 async function* fresh(python: string, from: string, seen: Set<string>): AsyncGenerator<Candidate> {
-  if (seen.has(python) || !(await runs(python))) return
-  seen.add(python)
+  if (!(await runs(python))) return
+  // In one folder, two names of one file are one Python; in another folder the same file may be that of another environment.
+  const key = join(dirname(python), await realpath(python).catch(() => python))
+  if (seen.has(key)) return
+  seen.add(key)
   yield { python, from }
 }
 

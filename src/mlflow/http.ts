@@ -20,17 +20,26 @@ const transient: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504])
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
 export type Sleep = (ms: number, signal?: AbortSignal) => Promise<unknown>
 
+/** What is read of an answer; not node-fetch's own type, so that the types of this package need no other one. */
+export interface Answer {
+  readonly ok: boolean
+  readonly status: number
+  readonly statusText: string
+  readonly url: string
+  readonly headers: { get(name: string): string | null }
+}
+
 export interface Http {
   readonly headers: Readonly<Record<string, string>>
   /** The response with its body as text, whatever its status, after retries; the time limit covers the body, too. */
-  text(method: Method, path: string, options?: CallOptions): Promise<{ response: Response; body: string }>
+  text(method: Method, path: string, options?: CallOptions): Promise<{ response: Answer; body: string }>
   /** The same with the first `most` bytes of the body. The time limit begins anew with each piece, so that a slow line is not taken for a hang. */
   bytes(
     method: Method,
     path: string,
     most: number,
     options?: CallOptions,
-  ): Promise<{ response: Response; bytes: Buffer }>
+  ): Promise<{ response: Answer; bytes: Buffer }>
   /** The JSON object of a successful answer. */
   json(method: Method, path: string, options?: CallOptions): Promise<unknown>
   close(): void

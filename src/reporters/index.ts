@@ -1,8 +1,8 @@
 /** Every format of the report: one file each, one line here. */
 import type { Report } from '../report.ts'
-import type { RenderOptions } from './render.ts'
+import type { Rendering, RenderOptions } from './render.ts'
 
-type Render = (report: Report, options: RenderOptions) => string
+type Render = (report: Report, options: Rendering) => string
 
 interface Reporter {
   /** For a person at a terminal: it goes where everything else does. All others have standard output for themselves. */
@@ -30,5 +30,9 @@ export const isMachine = (format: Format): boolean => !('human' in reporters[for
 
 export const render = async (format: Format, report: Report, options: RenderOptions): Promise<string> => {
   const reporter: Reporter = reporters[format]
-  return (await reporter.load())(report, options)
+  const draw = await reporter.load()
+  if (options.width === undefined) return draw(report, options)
+  const { default: wrapAnsi } = await import('wrap-ansi')
+  const wrap = (text: string, columns: number) => wrapAnsi(text, columns, { hard: false, trim: true }).split('\n')
+  return draw(report, { ...options, wrap })
 }

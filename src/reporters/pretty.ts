@@ -1,5 +1,4 @@
 import { Chalk } from 'chalk'
-import wrapAnsi from 'wrap-ansi'
 import type { Capacity, CheckReport, IgnoredFinding, Reach, Report, ReportedFinding, Step } from '../report.ts'
 import { bytes, count, duration, exactBytes } from '../words.ts'
 import { block, line } from './escape.ts'
@@ -13,7 +12,7 @@ import {
   type Fate,
   fatesOf,
   figuresOf,
-  type RenderOptions,
+  type Rendering,
   summary,
 } from './render.ts'
 import { barOf, plain, signsOf } from './signs.ts'
@@ -24,7 +23,7 @@ const mostBars = 3
 const narrow = 70
 
 /** For a person at a terminal: one line for what is healthy, figure, limit and remedy for what is not. */
-export const pretty = (report: Report, { color, verbose, unicode, width }: RenderOptions): string => {
+export const pretty = (report: Report, { color, verbose, unicode, width, wrap }: Rendering): string => {
   const paint = new Chalk({ level: color ? 1 : 0 })
   const signs = signsOf(unicode)
   const marks = {
@@ -39,9 +38,9 @@ export const pretty = (report: Report, { color, verbose, unicode, width }: Rende
   /** Text that is too wide goes on below its own beginning; without a width nothing is cut. */
   const say = (text = '', indent = '', first = indent) => {
     const readable = unicode ? text : plain(text)
-    if (width === undefined) return out.push(`${first}${readable}`)
+    if (width === undefined || wrap === undefined) return out.push(`${first}${readable}`)
     const columns = Math.max(20, width - Math.max(indent.length, 1))
-    const [head = '', ...rest] = wrapAnsi(readable, columns, { hard: false, trim: true }).split('\n')
+    const [head = '', ...rest] = wrap(readable, columns)
     return out.push(`${first}${head}`, ...rest.map((more) => `${indent}${more}`))
   }
   /** What is to be pasted stays in one piece, however long. */

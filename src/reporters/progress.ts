@@ -1,4 +1,3 @@
-import stringWidth from 'string-width'
 import type { Redact } from '../redact.ts'
 import { bytes, count, duration } from '../words.ts'
 import { jsonText, line } from './escape.ts'
@@ -48,19 +47,26 @@ const figuresOf = (moved: Moved): string[] => {
   ]
 }
 
+interface Measuring {
+  readonly unicode: boolean
+  readonly redact: Redact
+  /** Columns that a text takes. */
+  readonly widthOf: (text: string) => number
+}
+
 /** One line of at most so many columns: the name gives way first, then the bar. */
 export const inColumns = (
   text: string,
   moved: Moved | undefined,
   columns: number,
-  { unicode, redact }: { readonly unicode: boolean; readonly redact: Redact },
+  { unicode, redact, widthOf }: Measuring,
 ): string => {
   const shortened = (words: string, most: number): string => {
-    if (stringWidth(words) <= most) return words
+    if (widthOf(words) <= most) return words
     const mark = unicode ? '…' : '...'
     let kept = ''
     for (const character of words) {
-      if (stringWidth(kept + character) > most - mark.length) break
+      if (widthOf(kept + character) > most - mark.length) break
       kept += character
     }
     return most <= mark.length ? '' : `${kept}${mark}`
@@ -70,11 +76,11 @@ export const inColumns = (
   const figures = safe(figuresOf(moved).join(', '))
   const share = moved.total > 0 ? Math.floor((moved.done / moved.total) * 100) : 100
   const tail = `${share}% ${figures}`
-  const room = columns - stringWidth(tail) - 2
+  const room = columns - widthOf(tail) - 2
   const size = Math.min(cells.most, Math.floor(room / 2))
   const { taken, free } = barOf(moved.done, moved.total, Math.max(0, size), signsOf(unicode))
   const bar = size >= cells.fewest ? `${taken}${free} ` : ''
-  const name = shortened(safe(moved.path), Math.max(0, columns - stringWidth(bar) - stringWidth(tail) - 1))
+  const name = shortened(safe(moved.path), Math.max(0, columns - widthOf(bar) - widthOf(tail) - 1))
   return shortened(`${name}${name === '' ? '' : ' '}${bar}${tail}`, columns)
 }
 
@@ -94,7 +100,7 @@ export const progress = async (
   if (kind === 'none') return none
   // A terminal of no width (script, expect, some CI runners) holds endless lines, and ora would go up all of them.
   if (kind === 'auto' && writer.isTTY && process.stderr.columns > 0) {
-    const { default: ora } = await import('ora')
+    const [{ default: ora }, { default: widthOf }] = await Promise.all([import('ora'), import('string-width')])
     const spinner = ora({
       stream: process.stderr,
       discardStdin: false,
@@ -105,7 +111,7 @@ export const progress = async (
       says(text, moved) {
         if (text === undefined) return
         // Asked anew each time, so that a window that was made smaller holds no rests of longer lines.
-        spinner.text = inColumns(text, moved, process.stderr.columns - 3, { unicode, redact })
+        spinner.text = inColumns(text, moved, process.stderr.columns - 3, { unicode, redact, widthOf })
         if (!spinner.isSpinning) spinner.start()
       },
       stop: () => void spinner.stop(),

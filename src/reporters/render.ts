@@ -13,6 +13,12 @@ export interface RenderOptions {
   readonly width?: number
 }
 
+/** The same, with the means that one format or another needs and that are loaded with it. */
+export interface Rendering extends RenderOptions {
+  /** Cuts text that may hold colours into lines of so many columns. */
+  readonly wrap?: (text: string, columns: number) => readonly string[]
+}
+
 export const areaTitles: Readonly<Record<string, string>> = {
   host: 'This machine',
   client: 'The MLflow client',
