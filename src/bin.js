@@ -18,7 +18,7 @@ const fail = (error) => {
 
 if (major < 22 || (major === 22 && minor < 19)) {
   process.stderr.write(
-    `mlflow-doctor needs Node 22.19 or newer, and this is Node ${process.versions.node}: install a newer Node, or run it through npm in its own folder, which brings one along.\n`,
+    `mlflow-doctor needs Node 22.19 or newer, and this is Node ${process.versions.node}: install a newer Node, or the Python package mlflow-doctor, which brings one along.\n`,
   )
   process.exitCode = 2
 } else {

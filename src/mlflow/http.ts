@@ -34,12 +34,7 @@ export interface Http {
   /** The response with its body as text, whatever its status, after retries; the time limit covers the body, too. */
   text(method: Method, path: string, options?: CallOptions): Promise<{ response: Answer; body: string }>
   /** The same with the first `most` bytes of the body. The time limit begins anew with each piece, so that a slow line is not taken for a hang. */
-  bytes(
-    method: Method,
-    path: string,
-    most: number,
-    options?: CallOptions,
-  ): Promise<{ response: Answer; bytes: Buffer }>
+  bytes(method: Method, path: string, most: number, options?: CallOptions): Promise<{ response: Answer; bytes: Buffer }>
   /** The JSON object of a successful answer. */
   json(method: Method, path: string, options?: CallOptions): Promise<unknown>
   close(): void

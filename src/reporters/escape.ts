@@ -9,9 +9,11 @@ const code = (character: string): string => {
   return point < 0x100 ? `\\x${point.toString(16).padStart(2, '0')}` : `\\u${point.toString(16).padStart(4, '0')}`
 }
 
+/** One line of text for a page: control codes shown as `\x1b`. */
+export const visible = (text: string): string => text.replace(obeyed, code)
+
 /** One line of text: control codes shown as `\x1b`, and `::` and `##[` broken up, which CI systems take for commands. */
-export const line = (text: string): string =>
-  text.replace(obeyed, code).replaceAll('::', ':\\x3a').replaceAll('##[', '#\\x23[')
+export const line = (text: string): string => visible(text).replaceAll('::', ':\\x3a').replaceAll('##[', '#\\x23[')
 
 /** The same for text that may keep its line breaks, such as a stack trace. */
 export const block = (text: string): string => text.split(/\r?\n/).map(line).join('\n')

@@ -1,7 +1,7 @@
 import type { CheckReport, FileRow, FileState, Report, ReportedFinding, Step } from '../report.ts'
 import { fileStates, isAtLeast } from '../report.ts'
 import { bytes, count, duration, exactBytes } from '../words.ts'
-import { block, line } from './escape.ts'
+import { visible } from './escape.ts'
 import { pageStyle } from './html-style.ts'
 import {
   type Against,
@@ -14,12 +14,13 @@ import {
   fatesOf,
   figuresOf,
   summary,
+  takes,
 } from './render.ts'
 import { type Told, tellings } from './telling.ts'
 
 /** Text from elsewhere: control codes made visible, markup taken for text. */
 const text = (words: string): string =>
-  line(words)
+  visible(words)
     .toWellFormed()
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
@@ -41,7 +42,7 @@ interface Section {
 const pasteBox = (commands: readonly string[] = [], of: string): string =>
   commands.length === 0
     ? ''
-    : `<pre tabindex="0" role="region" aria-label="${text(`Commands for ${of}`)}"><code>${commands.map((each) => text(block(each))).join('\n')}</code></pre>`
+    : `<pre tabindex="0" role="region" aria-label="${text(`Commands for ${of}`)}"><code>${commands.flatMap((each) => each.split('\n').map(text)).join('\n')}</code></pre>`
 
 const remedyOf = (remedy: Told['remedy'], of: string): string =>
   remedy === undefined ? '' : `<p class="remedy">${text(remedy.text)}</p>${pasteBox(remedy.commands, of)}`
@@ -58,14 +59,14 @@ const bar = ({ limit, planned, most, unit }: Against): string => {
 }
 
 const fateOf = (report: Report) => (fate: Fate) => {
-  const { first, files, total, seconds } = fate
+  const { first, files, total } = fate
   const what = files === 1 ? `<code>${text(first.path)}</code>` : text(`${count(files, 'file')}, such as ${first.path}`)
   const facts = [
     bytes(total),
     ...(first.route === undefined ? [] : [`by ${first.route}`]),
-    ...(seconds === undefined ? [] : [`about ${duration(seconds * 1000)}`]),
+    ...[takes(fate) ?? []].flat(),
   ].join(', ')
-  const against = againstLimits(fate, report.limits ?? [])
+  const against = againstLimits(fate, report)
   return `<article class="card ${first.verdict}">
 <h3>${badge(first.verdict, first.verdict)} ${what} <span class="dim">${text(facts)}</span></h3>
 ${against.map(bar).join('\n')}
@@ -202,8 +203,8 @@ const timelineSection = ({ steps = [] }: Report): Section[] => {
     ({ action, target, path, state, bytes: size, sent, reused, because, beganAt, ms = 0, source }) => {
       const at = `${target}/${path}`.replace(/\/$/, '')
       const from = beganAt === undefined ? 0 : Date.parse(beganAt) - first
-      const moved = action === 'upload' ? `${bytes(size)}: ${bytes(sent)} sent, ${bytes(reused)} reused` : ''
       const rate = sent > 0 && ms > 0 ? `, ${bytes((sent / ms) * 1000)}/s` : ''
+      const moved = action === 'upload' ? `${bytes(size)}: ${bytes(sent)} sent, ${bytes(reused)} reused${rate}` : ''
       const when = beganAt === undefined ? 'not begun' : `from ${duration(from)} on, for ${duration(ms)}`
       const share = size > 0 ? reused / size : 0
       const drawn =
@@ -211,7 +212,7 @@ const timelineSection = ({ steps = [] }: Report): Section[] => {
           ? ''
           : `<div class="lane" role="img" aria-label="${text(when)}"><span class="ran ${state === 'verified' ? 'passes' : 'error'}" style="left:${percent(from / span)};width:max(3px,${percent(ms / span)})"><span class="reused" style="width:${percent(share)}"></span></span></div>`
       return `<li>
-<p>${stepBadge(state)} ${text(action)} <code>${text(at)}</code> <span class="dim">${text([moved + rate, when, ...(source === undefined ? [] : [`from ${source}`])].filter((one) => one !== '').join('; '))}</span></p>
+<p>${stepBadge(state)} ${text(action)} <code>${text(at)}</code> <span class="dim">${text([moved, when, ...(source === undefined ? [] : [`from ${source}`])].filter((one) => one !== '').join('; '))}</span></p>
 ${drawn}
 ${because === undefined ? '' : `<p class="dim">${text(because)}</p>`}
 </li>`
@@ -266,7 +267,7 @@ const restSections = ({ covered, ignored = [], configuration }: Report): Section
   return [
     ...of('not-known', 'Not known', gaps),
     ...of('left-alone', 'Left alone', active),
-    ...of('ignored', `Ignored${configuration === undefined ? '' : ` by ${line(configuration.file)}`}`, known),
+    ...of('ignored', `Ignored${configuration === undefined ? '' : ` by ${configuration.file}`}`, known),
   ]
 }
 

@@ -1,7 +1,7 @@
 import type { Report } from '../report.ts'
 import { bytes, duration } from '../words.ts'
 import { block, line } from './escape.ts'
-import { againstLimits, amount, areaTitles, byArea, fatesOf, figuresOf, summary } from './render.ts'
+import { againstLimits, amount, areaTitles, byArea, fatesOf, figuresOf, summary, takes } from './render.ts'
 import { type Told, tellings } from './telling.ts'
 
 const signs: Readonly<Record<Told['level'], string>> = { error: '❌', unknown: '❔', warning: '⚠️', info: 'ℹ️' }
@@ -49,13 +49,13 @@ export const markdown = (report: Report): string => {
       ...table(
         ['planned', 'size', 'way', 'time', 'tightest limit', 'verdict'],
         fates.map((fate) => {
-          const { first, files, total, seconds } = fate
-          const [tightest] = againstLimits(fate, report.limits ?? [])
+          const { first, files, total } = fate
+          const [tightest] = againstLimits(fate, report)
           return [
             files === 1 ? code(first.path) : `${files} files`,
             bytes(total),
             first.route ?? '',
-            seconds === undefined ? '' : `about ${duration(seconds * 1000)}`,
+            takes(fate) ?? '',
             tightest === undefined
               ? ''
               : `${amount(tightest.planned, tightest.unit)} of ${amount(tightest.most, tightest.unit)}: ${code(tightest.limit.setting)}`,

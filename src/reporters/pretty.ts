@@ -14,6 +14,7 @@ import {
   figuresOf,
   type Rendering,
   summary,
+  takes,
 } from './render.ts'
 import { barOf, plain, signsOf } from './signs.ts'
 
@@ -86,9 +87,8 @@ export const pretty = (report: Report, { color, verbose, unicode, width, wrap }:
     }
     if (entry.state !== 'ok') for (const found of entry.findings) finding(entry.id, found)
   }
-  const checks = (entries: readonly CheckReport[]) => {
-    for (const entry of entries) if (entry.state !== 'blocked') check(entry)
-    // One cause often blocks many checks; it is said once.
+  /** One cause often blocks many checks; it is said once. */
+  const blocked = (entries: readonly CheckReport[]) => {
     for (const { says, checks: same } of blockedTogether(entries, verbose)) {
       marked(marks.blocked, line(says), '  ')
       say(paint.dim(`blocked: ${same.map(({ id }) => id).join(', ')}`), '    ')
@@ -103,12 +103,17 @@ export const pretty = (report: Report, { color, verbose, unicode, width, wrap }:
 
   /** Before training nobody asks which target a check belongs to, but on which hop it looks. */
   const hopByHop = () => {
-    for (const [area, entries] of byArea(report.checks)) {
-      if (!verbose && entries.every(({ state }) => state === 'skipped')) continue
+    for (const [area, all] of byArea(report.checks)) {
+      const entries = all.filter(({ state }) => state !== 'blocked')
+      if (entries.every(({ state }) => state === 'skipped' && !verbose)) continue
       heading(areaTitles[area] ?? area)
-      checks(entries)
+      entries.forEach(check)
       say()
     }
+    if (report.counts.states.blocked === 0) return
+    heading('Could not be looked at')
+    blocked(report.checks)
+    say()
   }
   const byTarget = () => {
     const groups = Map.groupBy(report.checks, (entry) => entry.target)
@@ -119,7 +124,8 @@ export const pretty = (report: Report, { color, verbose, unicode, width, wrap }:
       if (verbose || healthy.length < entries.length) {
         // What one line says of many runs and models is no matter of this machine.
         heading(target === undefined ? 'Everything else' : line(target))
-        checks(entries)
+        for (const entry of entries) if (entry.state !== 'blocked') check(entry)
+        blocked(entries)
         say()
         continue
       }
@@ -139,7 +145,7 @@ export const pretty = (report: Report, { color, verbose, unicode, width, wrap }:
 
   const verdicts = { passes: marks.ok, fails: marks.error, 'at-risk': marks.warning, unknown: marks.blocked }
   const bars = (fate: Fate) => {
-    const all = againstLimits(fate, report.limits ?? [])
+    const all = againstLimits(fate, report)
     const cells = width !== undefined && width < narrow ? 10 : 24
     for (const { limit, planned, most, unit } of verbose ? all : all.slice(0, mostBars)) {
       const { taken, free, limit: edge, beyond } = barOf(planned, most, cells, signs)
@@ -154,7 +160,8 @@ export const pretty = (report: Report, { color, verbose, unicode, width, wrap }:
       fate.files === 1
         ? `${line(path)}, ${bytes(fate.total)}`
         : `${count(fate.files, 'file')}, ${bytes(fate.total)} in all`
-    const time = fate.seconds === undefined ? '' : paint.dim(`, about ${duration(fate.seconds * 1000)}`)
+    const long = takes(fate)
+    const time = long === undefined ? '' : paint.dim(`, ${long}`)
     const by = route === undefined ? '' : ` by ${route}`
     marked(verdicts[verdict], `${what}${by}: ${paint.bold(verdict)}${time}`, '  ')
     bars(fate)

@@ -146,28 +146,36 @@ export interface Against {
 const inParts: ReadonlySet<string> = new Set(['signed-parts', 'store-multipart', 'folder-copy'])
 
 /**
- * The limits that one planned file can be drawn against: those that count what a forecast tells, its size and its duration.
+ * The limits that one planned file can be drawn against: those that count what a forecast tells, its size and its duration,
+ * or those of all files together where the whole upload counts.
  * A pause, or the wait for an answer, has no bar. On a way in parts, what counts one request counts a part, not the file.
  */
-export const againstLimits = (
-  { first, largest, total, seconds }: Fate,
-  limits: readonly ReportedLimit[],
-): readonly Against[] =>
-  limits
+export const againstLimits = ({ first, largest, seconds }: Fate, report: Report): readonly Against[] => {
+  const { limits = [], forecast = [] } = report
+  const sum = (of: (row: ForecastRow) => number) => forecast.reduce((total, row) => total + of(row), 0)
+  return limits
     .filter(({ routes }) => routes === undefined || first.route === undefined || routes.includes(first.route))
     .filter(({ scope }) => scope !== 'idle' && scope !== 'answer')
     .filter(({ scope }) => (scope !== 'request' && scope !== 'body') || !inParts.has(first.route ?? ''))
     .flatMap((limit): Against[] => {
       const { scope, max } = limit
       if ('bytes' in max) {
-        return [{ limit, planned: scope === 'total' ? total : largest, most: max.bytes, unit: 'bytes' }]
+        const planned = scope === 'total' ? sum(({ bytes: size }) => size) : largest
+        return [{ limit, planned, most: max.bytes, unit: 'bytes' }]
       }
-      return seconds === undefined ? [] : [{ limit, planned: seconds * 1000, most: max.ms, unit: 'ms' }]
+      if (seconds === undefined) return []
+      const takes = scope === 'total' ? sum((row) => row.seconds ?? 0) : seconds
+      return [{ limit, planned: takes * 1000, most: max.ms, unit: 'ms' }]
     })
     .toSorted((a, b) => b.planned / b.most - a.planned / a.most)
+}
 
 export const amount = (value: number, unit: 'bytes' | 'ms'): string =>
   unit === 'bytes' ? bytes(value) : duration(value)
+
+/** How long a file takes, where that is worth a word. */
+export const takes = ({ seconds }: Pick<Fate, 'seconds'>): string | undefined =>
+  seconds === undefined || seconds < 0.1 ? undefined : `about ${duration(seconds * 1000)}`
 
 /** Why one cause blocks many checks: told once, with their ids. */
 export const blockedTogether = (
