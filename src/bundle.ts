@@ -18,7 +18,9 @@ const ofInterest =
  * nobody has thought of shows its name alone.
  */
 const tellable =
-  /^(MLFLOW_(TRACKING_URI|REGISTRY_URI|EXPERIMENT_(NAME|ID)|RUN_ID|S3_(ENDPOINT_URL|IGNORE_TLS)|TRACKING_INSECURE_TLS|ARTIFACT_\w+|HTTP_REQUEST_\w+|MULTIPART_\w+|ENABLE_\w+|.*_(TIMEOUT|SIZE|RETRIES|WORKERS))|AWS_(ENDPOINT_URL(_S3)?|(DEFAULT_)?REGION|PROFILE|MAX_ATTEMPTS|RETRY_MODE|EC2_METADATA_DISABLED|(REQUEST|RESPONSE)_CHECKSUM_\w+)|AZURE_(CLIENT_ID|TENANT_ID|STORAGE_ACCOUNT)|GCS_\w*(SIZE|TIMEOUT)|STORAGE_EMULATOR_HOST|TMPDIR|CI|GITHUB_ACTIONS|(https?|no|all)_proxy)$/i
+  /^(MLFLOW_(TRACKING_URI|REGISTRY_URI|EXPERIMENT_(NAME|ID)|RUN_ID|S3_ENDPOINT_URL)|AWS_(ENDPOINT_URL(_S3)?|(DEFAULT_)?REGION|PROFILE|RETRY_MODE|(REQUEST|RESPONSE)_CHECKSUM_\w+)|AZURE_(CLIENT_ID|TENANT_ID|STORAGE_ACCOUNT)|STORAGE_EMULATOR_HOST|TMPDIR|(https?|no|all)_proxy)$/i
+/** A switch or a number is told whatever its variable is called: neither is a secret. */
+const harmless = /^(\d{1,15}(\.\d+)?|true|false|yes|no|on|off|)$/i
 
 interface Asked {
   readonly args: Readonly<Record<string, unknown>>
@@ -42,7 +44,11 @@ const settingsOf = ({ args, given, configured }: Asked) => {
   const environment = Object.entries(process.env)
     .filter(([name]) => ofInterest.test(name))
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value = '']) => ({ name, source: 'environment', ...(tellable.test(name) && { value: bare(value) }) }))
+    .map(([name, value = '']) => ({
+      name,
+      source: 'environment',
+      ...((tellable.test(name) || harmless.test(value)) && { value: bare(value) }),
+    }))
   return { options, environment }
 }
 

@@ -24,6 +24,7 @@ const addressOf = (spec: string, cwd: string): string => {
 const wrongWith = (found: unknown): string | undefined => {
   if (found === null || typeof found !== 'object') return 'it exports something else than checks'
   const { id, title, severity, on, needs, wants, facts, explain, run } = found as Partial<Check>
+  if (id === undefined) return 'it exports something else than checks'
   const [area = '', name = ''] = typeof id === 'string' ? id.split('/') : []
   if (!(areas as readonly string[]).includes(area) || !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) {
     return `the id ${JSON.stringify(id)} is not of the form AREA/NAME with one of the areas ${areas.join(', ')}`

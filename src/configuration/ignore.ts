@@ -20,8 +20,15 @@ export interface Ignoring {
   readonly unused: readonly string[]
 }
 
-const isAt = (place: string, pattern: string | undefined): boolean =>
-  pattern === undefined || place === pattern || matchesGlob(place, pattern)
+/** `*` stands for anything within a part of a path, `**` for any parts. Places are addresses, so file globs do not fit them. */
+const isAt = (place: string, pattern: string | undefined): boolean => {
+  if (pattern === undefined || place === pattern) return true
+  const parts = pattern.split(/(\*+)/).map((part) => {
+    if (part === '*') return '[^/]*'
+    return part.startsWith('**') ? '.*' : part.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
+  })
+  return new RegExp(`^${parts.join('')}$`, 's').test(place)
+}
 
 const matches = (entry: IgnoreEntry, id: string, { at }: ReportedFinding): boolean =>
   (id === entry.check || matchesGlob(id, entry.check)) && isAt(at, entry.at)

@@ -31,18 +31,21 @@ export type ProgressKind = (typeof progressKinds)[number]
 const pace = { plain: 5_000, json: 1_000 }
 /** Cells of the bar at most, and fewest that are worth drawing. */
 const cells = { most: 24, fewest: 8 }
+/** Columns that a name and a bar are left before amounts give way. */
+const roomForName = 40
 
 const secondsLeft = ({ done, total, bytesPerSecond }: Moved): number | undefined =>
   bytesPerSecond > 0 ? Math.max(0, total - done) / bytesPerSecond : undefined
 
+/** Amounts in words; those that come last are the first to go where there is no room. */
 const figuresOf = (moved: Moved): string[] => {
   const { done, total, reused, bytesPerSecond, files } = moved
   const left = secondsLeft(moved)
   return [
     `${bytes(done)} of ${bytes(total)}`,
-    ...(reused > 0 ? [`${bytes(reused)} of it reused`] : []),
     `${bytes(bytesPerSecond)}/s`,
     ...(left === undefined ? [] : [`${duration(left * 1000)} left`]),
+    ...(reused > 0 ? [`${bytes(reused)} reused`] : []),
     ...(files.total > 1 ? [`${files.done} of ${count(files.total, 'file')} done`] : []),
   ]
 }
@@ -61,26 +64,31 @@ export const inColumns = (
   columns: number,
   { unicode, redact, widthOf }: Measuring,
 ): string => {
-  const shortened = (words: string, most: number): string => {
+  const mark = unicode ? '…' : '...'
+  /** Cut at its end, or, for a path, whose end tells more, at its beginning. */
+  const shortened = (words: string, most: number, end = true): string => {
     if (widthOf(words) <= most) return words
-    const mark = unicode ? '…' : '...'
+    if (most <= mark.length) return ''
+    const letters = [...words]
     let kept = ''
-    for (const character of words) {
-      if (widthOf(kept + character) > most - mark.length) break
-      kept += character
+    for (const letter of end ? letters : letters.reverse()) {
+      const more = end ? kept + letter : letter + kept
+      if (widthOf(more) > most - mark.length) break
+      kept = more
     }
-    return most <= mark.length ? '' : `${kept}${mark}`
+    return end ? `${kept}${mark}` : `${mark}${kept}`
   }
   const safe = (words: string) => redact(line(unicode ? words : plain(words)))
   if (moved === undefined) return shortened(safe(text), columns)
-  const figures = safe(figuresOf(moved).join(', '))
   const share = moved.total > 0 ? Math.floor((moved.done / moved.total) * 100) : 100
-  const tail = `${share}% ${figures}`
-  const room = columns - widthOf(tail) - 2
-  const size = Math.min(cells.most, Math.floor(room / 2))
+  const figures = figuresOf(moved)
+  const tailOf = () => `${share}% ${safe(figures.join(', '))}`
+  while (figures.length > 1 && columns - widthOf(tailOf()) < roomForName) figures.pop()
+  const tail = tailOf()
+  const size = Math.min(cells.most, Math.floor((columns - widthOf(tail) - 2) / 2))
   const { taken, free } = barOf(moved.done, moved.total, Math.max(0, size), signsOf(unicode))
   const bar = size >= cells.fewest ? `${taken}${free} ` : ''
-  const name = shortened(safe(moved.path), Math.max(0, columns - widthOf(bar) - widthOf(tail) - 1))
+  const name = shortened(safe(moved.path), Math.max(0, columns - widthOf(bar) - widthOf(tail) - 1), false)
   return shortened(`${name}${name === '' ? '' : ' '}${bar}${tail}`, columns)
 }
 
@@ -138,7 +146,9 @@ export const progress = async (
   return {
     says(text, moved) {
       if (text === undefined) return
-      held = asJson ? () => write(text, moved) : undefined
+      // The last amounts before something else begins are the whole of it.
+      if (moved === undefined) held?.()
+      held = asJson && moved !== undefined ? () => write(text, moved) : undefined
       if (performance.now() - last >= pace[asJson ? 'json' : 'plain']) write(text, moved)
     },
     stop: () => held?.(),

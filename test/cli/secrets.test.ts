@@ -1,9 +1,11 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { strFromU8, unzipSync } from 'fflate'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { formats } from '../../src/reporters/index.ts'
 import { doctor } from '../doctor.ts'
 
 /** Each planted where its name says; none may come out anywhere. */
@@ -107,6 +109,80 @@ describe.each(places)('secrets in %s', (_, { uri = 'http://', ...env }) => {
       none(ran.stdout + ran.stderr)
     }
   })
+})
+
+/** The text of every file, those in archives included. */
+const filesIn = async (dir: string): Promise<ReadonlyMap<string, string>> => {
+  const found = new Map<string, string>()
+  for (const name of await readdir(dir)) {
+    const bytes = await readFile(join(dir, name))
+    if (!name.endsWith('.zip')) found.set(name, bytes.toString())
+    else for (const [inner, part] of Object.entries(unzipSync(bytes))) found.set(`${name}/${inner}`, strFromU8(part))
+  }
+  return found
+}
+
+test.each(places)(
+  'secrets in %s: every format, the lines of progress and the support bundle',
+  async (_, { uri = 'http://', ...env }) => {
+    const out = await mkdtemp(join(home, 'out-'))
+    const ran = await doctor(
+      [
+        ...['check', '--size', '1GiB', '--verbose', '--progress', 'json', '--bundle', join(out, 'bundle.zip')],
+        ...formats.flatMap((format) => ['--report', `${format}=${join(out, format)}`]),
+        ...['--experiment', planted.password],
+      ],
+      {
+        env: {
+          HOME: home,
+          MLFLOW_TRACKING_PASSWORD: planted.password,
+          MLFLOW_TRACKING_TOKEN: planted.token,
+          ...env,
+          MLFLOW_TRACKING_URI: `${uri}${address}`,
+        },
+      },
+    )
+    expect(ran.code).toBe(3)
+    none(ran.stdout + ran.stderr)
+    const files = await filesIn(out)
+    expect([...files.keys()].filter((name) => name.startsWith('bundle.zip')).length).toBe(7)
+    expect(files.size).toBe(7 + formats.length)
+    for (const text of files.values()) none(text)
+  },
+)
+
+test('the support bundle tells settings with their source, and of a variable nobody thought of not even the name', async () => {
+  const out = await mkdtemp(join(home, 'out-'))
+  const env = {
+    HOME: home,
+    MLFLOW_TRACKING_URI: `http://${address}`,
+    MLFLOW_HTTP_REQUEST_TIMEOUT: '77',
+    MLFLOW_OWN_PLUGIN_PASSPHRASE: 'pl4nt3d phrase',
+    AWS_SECRET_ACCESS_KEY: planted.secretKey,
+    OUR_DATABASE: 'pl4nt3d-database',
+  }
+  const file = join(out, 'bundle.zip')
+  await doctor(['check', '--size', '1GiB', '--bundle', file], { env })
+  const files = await filesIn(out)
+  for (const text of files.values()) {
+    expect(text).not.toContain('pl4nt3d')
+    expect(text).not.toContain('OUR_DATABASE')
+  }
+  const of = (name: string) => JSON.parse(files.get(`bundle.zip/mlflow-doctor-bundle/${name}`) ?? '')
+  expect(of('settings.json').options).toContainEqual({ name: 'size', value: '1GiB', source: 'command line' })
+  expect(of('settings.json').options).toContainEqual({ name: 'failOn', value: 'error', source: 'default' })
+  expect(of('settings.json').environment).toContainEqual({
+    name: 'MLFLOW_HTTP_REQUEST_TIMEOUT',
+    source: 'environment',
+    value: '77',
+  })
+  expect(of('settings.json').environment).toContainEqual({ name: 'AWS_SECRET_ACCESS_KEY', source: 'environment' })
+  expect(of('settings.json').environment).toContainEqual({
+    name: 'MLFLOW_OWN_PLUGIN_PASSPHRASE',
+    source: 'environment',
+  })
+  expect(of('versions.json').node).toBe(process.versions.node)
+  expect(of('timings.json').checks.length).toBe(of('report.json').checks.length)
 })
 
 test('a secret in a file’s name', async () => {
