@@ -33,7 +33,6 @@ export const repairOf = (
     ...one('against', '--from'),
     ...(args.color === false ? ['--no-color'] : []),
     ...(args.unicode === false ? ['--no-unicode'] : []),
-    '--',
     ...((args.targets as readonly string[] | undefined) ?? []),
   ]
 }

@@ -149,15 +149,19 @@ const stepInWords = (step: Step): string => {
   return `${step.state === 'planned' ? '' : `${step.state}: `}${at}${size}${why}`
 }
 
-/** Bytes that a plan sends at most, and how long that takes; the time only where files went that way from here before. */
-const costInWords = (steps: readonly Step[], rate: number | undefined): string => {
+/** Bytes that a plan sends at most. */
+const amountIn = (steps: readonly Step[]): string => {
+  const size = steps.reduce((sum, { action, bytes: each }) => sum + (action === 'upload' ? each : 0), 0)
+  return size === 0 ? '' : `, at most ${bytes(size)} to send`
+}
+
+/** How long that takes: known only where files went that way from here before. */
+const timeFor = (steps: readonly Step[], rate: number | undefined): string => {
   const size = steps.reduce((sum, { action, bytes: each }) => sum + (action === 'upload' ? each : 0), 0)
   if (size === 0) return ''
-  const time =
-    rate === undefined
-      ? 'how long that takes is not known: no file went there from here yet'
-      : `about ${duration((size / rate) * 1000)} at ${bytes(rate)}/s, as the last time`
-  return `, at most ${bytes(size)} to send; ${time}`
+  return rate === undefined
+    ? ' (how long that takes is not known: no file went there from here yet)'
+    : ` (about ${duration((size / rate) * 1000)} at ${bytes(rate)}/s, as the last time)`
 }
 
 /** What would be done, effect by effect: a person agrees to adding more easily than to overwriting. */
@@ -166,7 +170,7 @@ const planInWords = (steps: readonly Step[], rate: number | undefined): string =
   const rest = steps.filter(({ state }) => state !== 'planned')
   const groups = [...Map.groupBy(todo, ({ effect }) => effect)].map(
     ([effect, same]) =>
-      `  ${said[effect]} ${count(same.length, nouns[effect])}${costInWords(same, rate)}\n${same.map((step) => `    ${stepInWords(step)}\n`).join('')}`,
+      `  ${said[effect]} ${count(same.length, nouns[effect])}${amountIn(same)}${timeFor(same, rate)}\n${same.map((step) => `    ${stepInWords(step)}\n`).join('')}`,
   )
   const left =
     rest.length === 0 ? '' : `  nothing is done to\n${rest.map((step) => `    ${stepInWords(step)}\n`).join('')}`
@@ -189,7 +193,7 @@ const consents = async (
     context.tell('Nothing was done: where there is no terminal to ask on, --yes is needed.\n')
     return 'not asked'
   }
-  const answer = await context.host.ask(`Carry out ${count(todo.length, 'step')}${costInWords(todo, rate)}? [y/N] `)
+  const answer = await context.host.ask(`Carry out ${count(todo.length, 'step')}${amountIn(todo)}? [y/N] `)
   return /^y(es)?$/i.test(answer.trim()) ? 'yes' : 'no'
 }
 

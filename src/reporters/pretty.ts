@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import { Chalk } from 'chalk'
 import type { Capacity, CheckReport, IgnoredFinding, Reach, Report, ReportedFinding, Step } from '../report.ts'
 import { bytes, count, duration, exactBytes } from '../words.ts'
@@ -40,7 +41,7 @@ export const pretty = (report: Report, { color, verbose, unicode, width, wrap }:
   const say = (text = '', indent = '', first = indent) => {
     const readable = unicode ? text : plain(text)
     if (width === undefined || wrap === undefined) return out.push(`${first}${readable}`)
-    const columns = Math.max(20, width - Math.max(indent.length, 1))
+    const columns = Math.max(20, width - Math.max(indent.length, stripVTControlCharacters(first).length, 1))
     const [head = '', ...rest] = wrap(readable, columns)
     return out.push(`${first}${head}`, ...rest.map((more) => `${indent}${more}`))
   }

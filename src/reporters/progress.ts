@@ -115,14 +115,23 @@ export const progress = async (
       spinner: unicode ? 'dots' : 'line',
       ...(color ? {} : { color: false as never }),
     })
+    let latest: (() => void) | undefined
+    // The terminal breaks a line that has become too long by itself, so it is cut anew at once.
+    const redraw = () => latest?.()
+    process.stderr.on('resize', redraw)
     return {
       says(text, moved) {
         if (text === undefined) return
-        // Asked anew each time, so that a window that was made smaller holds no rests of longer lines.
-        spinner.text = inColumns(text, moved, process.stderr.columns - 3, { unicode, redact, widthOf })
+        latest = () => {
+          spinner.text = inColumns(text, moved, process.stderr.columns - 3, { unicode, redact, widthOf })
+        }
+        latest()
         if (!spinner.isSpinning) spinner.start()
       },
-      stop: () => void spinner.stop(),
+      stop() {
+        process.stderr.off('resize', redraw)
+        spinner.stop()
+      },
     }
   }
   const asJson = kind === 'json'
