@@ -137,6 +137,7 @@ export const runCommandLine = async (argv: readonly string[], version: string): 
       out.write(await command.print(args, checks))
       return 0
     }
+    if (command.perform) return await command.perform(args)
     further = furtherReports(args.report as readonly string[])
     const machine = isMachine((args.json ? 'json' : args.format) as Format)
     const interactive = process.stdin.isTTY === true && err.isTTY && !machine

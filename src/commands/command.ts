@@ -87,6 +87,8 @@ export interface Command<Arguments = Record<string, unknown>> {
   readonly examples?: readonly (readonly [line: string, says: string])[]
   /** Ends in a report, printed in the format asked for. */
   readonly report?: (args: Arguments & CommonOptions, context: CommandContext) => Promise<Findings>
+  /** Runs command lines of this tool, which print themselves, and ends with an exit code of its own. */
+  readonly perform?: (args: Arguments) => Promise<number>
   /** Ends in plain text on standard output: pure functions of the declarations. */
   readonly print?: (args: Arguments, checks: readonly Check[]) => Promise<string>
 }

@@ -2,6 +2,7 @@
 import check from './check.ts'
 import type { Command } from './command.ts'
 import completion from './completion.ts'
+import demo from './demo.ts'
 import explain from './explain.ts'
 import guard from './guard.ts'
 import list from './list.ts'
@@ -13,5 +14,5 @@ import upload from './upload.ts'
 
 export const commands: readonly Command[] = [
   ...[check, scan, repair, upload, guard],
-  ...[explain, list, render, schema, completion],
+  ...[explain, list, render, schema, completion, demo],
 ]

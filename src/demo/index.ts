@@ -1,5 +1,5 @@
 /**
- * `npm start`: the main job on a throw-away store, a sqlite file and a folder. One whole model and several damaged ones
+ * `mlflow-doctor demo`: the main job on a throw-away store, a sqlite file and a folder. One whole model and several damaged ones
  * are scanned, repaired and scanned again, by the same command line that a user types. Exits 0 when all is repaired.
  */
 import { spawnSync } from 'node:child_process'
@@ -7,12 +7,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import { cp, mkdir, mkdtemp, readdir, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { demo as print } from '../reporters/demo.ts'
 import { damages, writeModel } from './models.ts'
 import { type LoggedModelRow, writeTrackingStore } from './tracking-store.ts'
-
-const bin = fileURLToPath(new URL('../bin.js', import.meta.url))
 
 const hex = () => randomBytes(16).toString('hex')
 
@@ -52,7 +49,8 @@ const hashes = async (dir: string): Promise<Record<string, string>> => {
   return found
 }
 
-const main = async (): Promise<number> => {
+/** `bin` is the file that Node runs for a command line of this tool. */
+export const demonstrate = async (bin: string): Promise<number> => {
   const dir = await mkdtemp(join(tmpdir(), 'mlflow-doctor-demo-'))
   const planted = await plant(dir)
   const env = {
@@ -96,5 +94,3 @@ const main = async (): Promise<number> => {
   print.item(`the files stay in ${dir}; delete that folder when you have looked`)
   return before === 1 && after === 0 && equal ? 0 : 1
 }
-
-process.exitCode = await main()
