@@ -1,10 +1,10 @@
 /**
- * `npm run build`: the npm package in dist/npm, one bundle with everything in it. What is rarely needed (each cloud's SDK, each
+ * `npm run build`: the npm package in dist/npm (or the folder that is named), one bundle with everything in it. What is rarely needed (each cloud's SDK, each
  * format of the report) lies in a chunk of its own that is read when it is asked for, so that starting costs little.
  */
 import { spawnSync } from 'node:child_process'
 import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
 import { checks } from '../checks/index.ts'
 import { catalogue } from '../src/catalogue.ts'
@@ -13,7 +13,7 @@ import { reportSchema } from '../src/schema.ts'
 import { licencesOf } from './licences.ts'
 
 const root = join(import.meta.dirname, '..')
-const out = join(root, 'dist/npm')
+const out = resolve(process.argv[2] ?? join(root, 'dist/npm'))
 
 interface Manifest {
   readonly name: string

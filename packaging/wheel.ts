@@ -2,11 +2,11 @@
 import { spawnSync } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
-const npm = join(root, 'dist/npm')
-const out = join(root, 'dist/python')
+const npm = resolve(process.argv[2] ?? join(root, 'dist/npm'))
+const out = resolve(process.argv[3] ?? join(root, 'dist/python'))
 
 /** `1.2.3-beta.4` is `1.2.3b4` in Python (PEP 440). */
 const pep440 = (version: string): string =>

@@ -15,7 +15,7 @@ const shared = {
 } as const
 
 /** The words that repair what this scan found; undefined where there is nothing that a repair could act on. */
-export const repairOf = (
+const repairOf = (
   report: Report,
   args: Readonly<Record<string, unknown>>,
   given: ReadonlySet<string>,

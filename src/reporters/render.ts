@@ -31,7 +31,7 @@ export const areaTitles: Readonly<Record<string, string>> = {
 }
 
 /** The part of a check's id before the slash. */
-export const areaOf = (id: string): string => id.slice(0, id.indexOf('/'))
+const areaOf = (id: string): string => id.slice(0, id.indexOf('/'))
 
 /** Results by the hop that they are about, from this machine outwards. */
 export const byArea = (checks: readonly CheckReport[]): readonly (readonly [area: string, CheckReport[]])[] => {

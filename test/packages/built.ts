@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
-const root = join(import.meta.dirname, '../..')
+const packaging = join(import.meta.dirname, '../../packaging')
 
 export interface Built {
   /** The folder that is published on npm. */
@@ -13,16 +13,24 @@ export interface Built {
   readonly wheel: string
 }
 
-/** Both packages, made by the commands that a release makes them with; the tarball goes to `dir`. */
-export const build = async (dir: string): Promise<Built> => {
-  await run('npm', ['run', 'build'], { cwd: root })
-  await run('npm', ['run', 'build:wheel'], { cwd: root })
-  const npm = join(root, 'dist/npm')
+const only = async (folder: string, ending: string): Promise<string> => {
+  const found = (await readdir(folder)).filter((name) => name.endsWith(ending))
+  if (found.length !== 1) throw new Error(`${folder} holds ${found.length} files that end in ${ending}`)
+  return join(folder, found[0] ?? '')
+}
+
+/** The npm package, made below `dir` as a release makes it, and packed. */
+export const packed = async (dir: string): Promise<Pick<Built, 'npm' | 'tarball'>> => {
+  const npm = join(dir, 'built/npm')
+  await run(process.execPath, [join(packaging, 'build.ts'), npm])
   await run('npm', ['pack', npm, '--pack-destination', dir, '--silent'], { cwd: dir })
-  const only = async (folder: string, ending: string): Promise<string> => {
-    const found = (await readdir(folder)).filter((name) => name.endsWith(ending))
-    if (found.length !== 1) throw new Error(`${folder} holds ${found.length} files that end in ${ending}`)
-    return join(folder, found[0] ?? '')
-  }
-  return { npm, tarball: await only(dir, '.tgz'), wheel: await only(join(root, 'dist/python'), '.whl') }
+  return { npm, tarball: await only(dir, '.tgz') }
+}
+
+/** Both packages. */
+export const build = async (dir: string): Promise<Built> => {
+  const { npm, tarball } = await packed(dir)
+  const python = join(dir, 'built/python')
+  await run(process.execPath, [join(packaging, 'wheel.ts'), npm, python])
+  return { npm, tarball, wheel: await only(python, '.whl') }
 }
