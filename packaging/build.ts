@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join, relative, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
 import { checks } from '../checks/index.ts'
 import { catalogue } from '../src/catalogue.ts'
@@ -110,8 +110,10 @@ const main = async (): Promise<void> => {
   await writeFile(join(out, 'schema/report.json'), json(reportSchema(checks)))
   await writeFile(join(out, 'schema/configuration.json'), json(configurationSchema(checks)))
   await writeFile(join(out, 'THIRD-PARTY-LICENCES.md'), await licencesOf(modules))
-  await mkdir(join(out, 'checks'))
-  await writeFile(join(out, 'checks/README.md'), catalogue(checks))
+  for (const [path, text] of catalogue(checks)) {
+    await mkdir(dirname(join(out, 'checks', path)), { recursive: true })
+    await writeFile(join(out, 'checks', path), text)
+  }
   for (const file of ['README.md', 'CHANGELOG.md', 'LICENSE']) await cp(join(root, file), join(out, file))
   console.log(`${manifest.name} ${manifest.version}: ${relative(root, out)}`)
 }

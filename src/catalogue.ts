@@ -2,8 +2,8 @@
 import type { Check, Unit } from './check.ts'
 import { isPerTarget, touchesOf } from './run.ts'
 
-/** Where the explanation of a check stands; the fragment is its id, as the headings of the page are. */
-export const docsOf = (id: string): string => `checks/README.md#${id.replace('/', '')}`
+/** Where the explanation of a check stands: beside the check itself. */
+export const docsOf = (id: string): string => `checks/${id}.md`
 
 /** Fact name to unit, over checks and their needs. Throws when one name has two units: a figure must mean one thing. */
 export const unitsOf = (checks: readonly Check[]): Record<string, Unit> => {
@@ -56,24 +56,56 @@ const touched: Readonly<Record<string, string>> = {
   writes: 'writes a canary, and removes it',
 }
 
-const sectionOf = (check: Check): string => {
+const pageOf = (check: Check): string => {
   const { facts, ...about } = explained(check)
   const rows = Object.entries(facts).map(([name, unit]) => `| \`${name}\` | ${unit} |`)
+  const [command = 'check'] = check.on
+  const target = command === 'scan' ? ' runs:/RUN_ID' : ''
   return [
-    `## ${check.id}`,
+    `# ${check.id}`,
+    '',
+    'Generated from the declaration by `npm run docs`; edit the check, not this page.',
     '',
     `**${check.title}.** Severity: at most ${check.severity}. Part of: ${check.on.map((on) => `\`${on}\``).join(', ')}. Runs ${about.runs}. Touches: ${touched[about.touches]}.`,
     '',
-    `- **What it measures.** ${about.measures}`,
-    `- **What breaks.** ${about.breaks}`,
-    `- **Remedy.** ${about.remedy}`,
-    ...(rows.length > 0 ? ['', '| figure | unit |', '| --- | --- |', ...rows] : []),
+    '## What it measures',
+    '',
+    about.measures,
+    '',
+    '## What breaks',
+    '',
+    about.breaks,
+    '',
+    '## Remedy',
+    '',
+    about.remedy,
+    '',
+    ...(rows.length > 0 ? ['## Figures', '', '| figure | unit |', '| --- | --- |', ...rows, ''] : []),
+    '## Alone, weighed differently, or ignored',
+    '',
+    '```sh',
+    `mlflow-doctor ${command}${target} --only ${check.id}`,
+    `mlflow-doctor ${command}${target} --severity ${check.id}=${check.severity === 'info' ? 'error' : 'info'}`,
+    '```',
+    '',
+    'In `mlflow-doctor.config.json`, with a reason and an end:',
+    '',
+    '```json',
+    `{ "ignore": [{ "check": "${check.id}", "at": "**", "reason": "why it may be", "until": "2027-12-31" }] }`,
+    '```',
+    '',
+    ...(check.needs.length > 0
+      ? [
+          `It needs ${check.needs.map(({ name }) => `\`${name}\``).join(', ')}; where one of them cannot be opened it is blocked, and the exit code is 3.`,
+          '',
+        ]
+      : []),
+    '[All checks](../README.md)',
     '',
   ].join('\n')
 }
 
-/** The text of checks/README.md. */
-export const catalogue = (checks: readonly Check[]): string =>
+const indexOf = (checks: readonly Check[]): string =>
   [
     '# The checks',
     '',
@@ -81,10 +113,10 @@ export const catalogue = (checks: readonly Check[]): string =>
     '',
     '| check | healthy when | severity | command |',
     '| --- | --- | --- | --- |',
-    ...checks.map(
-      (check) =>
-        `| [${check.id}](#${check.id.replace('/', '')}) | ${check.title} | ${check.severity} | ${check.on.join(', ')} |`,
-    ),
+    ...checks.map(({ id, title, severity, on }) => `| [${id}](${id}.md) | ${title} | ${severity} | ${on.join(', ')} |`),
     '',
-    ...checks.map(sectionOf),
   ].join('\n')
+
+/** The pages below checks/, by their path there: a list of all, and one for each. */
+export const catalogue = (checks: readonly Check[]): ReadonlyMap<string, string> =>
+  new Map([['README.md', indexOf(checks)], ...checks.map((check) => [`${check.id}.md`, pageOf(check)] as const)])

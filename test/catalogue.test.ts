@@ -1,14 +1,18 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { checks } from '../checks/index.ts'
+import { picture } from '../packaging/picture.ts'
 import { catalogue, docsOf, explained, unitsOf } from '../src/catalogue.ts'
 import { paced, transfers } from '../src/needs/declarations.ts'
 
 const root = new URL('../', import.meta.url)
 const ids = checks.map((check) => check.id)
 
-test('checks/README.md is what the declarations say; `npm run docs` writes it', async () => {
-  expect(await readFile(new URL('checks/README.md', root), 'utf8')).toBe(catalogue(checks))
+test('the pages below checks/ are what the declarations say, no more and no fewer; `npm run docs` writes them', async () => {
+  const pages = catalogue(checks)
+  for (const [path, text] of pages) expect(await readFile(new URL(`checks/${path}`, root), 'utf8'), path).toBe(text)
+  const files = await readdir(new URL('checks/', root), { recursive: true })
+  expect(files.filter((file) => file.endsWith('.md')).sort()).toEqual([...pages.keys()].sort())
 })
 
 test('every id is the path of its file, every file is registered, and no id stands twice', async () => {
@@ -45,12 +49,12 @@ test.each(checks)('$id explains itself in whole sentences', (check) => {
   expect(check.title).toMatch(/^[A-Z].*[^.]$/)
 })
 
-test('links from findings lead to a heading of the page', async () => {
-  const page = catalogue(checks)
-  for (const id of ids) {
-    expect(page).toContain(`\n## ${id}\n`)
-    expect(docsOf(id)).toBe(`checks/README.md#${id.replace('/', '')}`)
-  }
+test('the picture in the README is what the terminal shows; `npm run docs` draws it', async () => {
+  expect(await readFile(new URL('docs/terminal.svg', root), 'utf8')).toBe(await picture())
+})
+
+test('links from findings lead to the page of the check', async () => {
+  for (const id of ids) expect(await readFile(new URL(docsOf(id), root), 'utf8')).toMatch(new RegExp(`^# ${id}\n`))
 })
 
 test('a fact means one thing', () => {
