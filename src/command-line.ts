@@ -143,7 +143,8 @@ export const runCommandLine = async (argv: readonly string[], version: string): 
     const interactive = process.stdin.isTTY === true && err.isTTY && !machine
     const kind = args.quiet === true ? 'none' : (args.progress as ProgressKind)
     const { unicode, color } = showing(args, err.isTTY)
-    const progress: Progress = await progressOn(err, redact, { kind, unicode, color })
+    const lines = kind === 'json' ? standard(process.stderr, (text) => text) : err
+    const progress: Progress = await progressOn(lines, redact, { kind, unicode, color })
     context = {
       host: hostOf(interactive),
       version,

@@ -65,7 +65,7 @@ export const createRedactor = (secrets: Iterable<string>): Redact => {
 
 /** Fields of the report whose words are the tool's own, from a fixed list: a password "error" must not break the document. */
 const own = new Set(
-  'about action basis cannot command docs effect failOn hop id kind name required route scope severity startedAt state title unit units verdict version want'.split(
+  'about action basis beganAt cannot check command docs effect failOn hop id kind name required route scope severity startedAt state title unit units until verdict version want'.split(
     ' ',
   ),
 )

@@ -273,6 +273,7 @@ export const pretty = (report: Report, { color, verbose, unicode, width, wrap }:
     for (const warning of warnings) marked(marks.warning, warning, '  ')
     say()
   }
+  if (configuration !== undefined) say(paint.dim(`settings of ${line(configuration.file)}`))
   marked(report.exitCode === 0 ? '' : marks.error, summary(report), '')
   return `${out.join('\n')}\n`
 }

@@ -100,6 +100,10 @@ interface Showing {
 
 const none: Progress = { says: () => {}, stop: () => {} }
 
+/**
+ * JSON lines are redacted as data and need a `writer` that lets them through: a redactor of text could take a digit out of a
+ * number.
+ */
 export const progress = async (
   writer: Writer,
   redact: Redact,
@@ -147,7 +151,7 @@ export const progress = async (
     const event = {
       at: new Date().toISOString(),
       says: redact(text),
-      ...moved,
+      ...(moved && { ...moved, path: redact(moved.path) }),
       ...(left !== undefined && { secondsLeft: left }),
     }
     return writer.write(`${jsonText(JSON.stringify(event))}\n`)

@@ -1,6 +1,6 @@
 import stringWidth from 'string-width'
 import { describe, expect, test } from 'vitest'
-import { inColumns } from '../../src/reporters/progress.ts'
+import { inColumns, progress } from '../../src/reporters/progress.ts'
 
 const GiB = 1024 ** 3
 const moved = {
@@ -42,4 +42,16 @@ describe('a line of progress', () => {
   test('of nothing to send is whole', () => {
     expect(inColumns('x', { ...moved, done: 0, total: 0, reused: 0 }, 80, options)).toContain('100%')
   })
+})
+
+test('a line of JSON stays one when a secret is a number, and holds no secret in a name', async () => {
+  const lines: string[] = []
+  const writer = { isTTY: false, write: (text: string) => void lines.push(text) }
+  const redact = (text: string) => text.replaceAll('4294967296', '[redacted]').replaceAll('weights', '[redacted]')
+  const { says, stop } = await progress(writer, redact, { kind: 'json', unicode: true, color: false })
+  says(moved.path, moved)
+  stop()
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+    { path: 'artifacts/[redacted]/model-00001-of-00002.safetensors', done: 4 * GiB },
+  ])
 })
