@@ -15,8 +15,12 @@ export interface Known {
   readonly checks: readonly CheckReport[]
 }
 
-/** One row for each file, sorted by path. */
-export const rowsOf = (target: string, { files }: Listing, { structures, contents, checks }: Known): FileRow[] => {
+/** One row for each file, sorted by path; made one at a time, since few of 100,000 are kept. */
+export function* rowsOf(
+  target: string,
+  { files }: Listing,
+  { structures, contents, checks }: Known,
+): Generator<FileRow> {
   const wrong = new Map<string, number | undefined>()
   for (const { wants, facts } of checks.flatMap(({ findings }) => findings)) {
     for (const want of wants ?? []) {
@@ -32,21 +36,12 @@ export const rowsOf = (target: string, { files }: Listing, { structures, content
     if (contents?.proved.has(path) === true) return 'whole'
     return size > 0 && unproved?.has(path) === false ? 'whole' : 'unproved'
   }
-  const own = (path: string) => path.startsWith(ownFolder)
-  return [...new Set([...files.keys(), ...wrong.keys()])]
-    .filter((path) => !own(path))
-    .sort()
-    .map((path) => {
-      const size = files.get(path)?.size ?? 0
-      const expected = wrong.get(path)
-      return {
-        target,
-        path,
-        state: stateOf(path, size),
-        bytes: size,
-        ...(expected === undefined ? {} : { expected }),
-      }
-    })
+  for (const path of [...new Set([...files.keys(), ...wrong.keys()])].sort()) {
+    if (path.startsWith(ownFolder)) continue
+    const bytes = files.get(path)?.size ?? 0
+    const expected = wrong.get(path)
+    yield { target, path, state: stateOf(path, bytes), bytes, ...(expected === undefined ? {} : { expected }) }
+  }
 }
 
 /** Rows of many targets, kept small: those that something is wrong with have the most room. */
@@ -62,7 +57,7 @@ export class FileRows {
   }
 
   /** In a broad scan nobody reads a row for each healthy file. */
-  add(rows: readonly FileRow[], healthy: boolean): void {
+  add(rows: Iterable<FileRow>, healthy: boolean): void {
     for (const row of rows) {
       const kind = isWrong(row) ? 'wrong' : 'other'
       if ((kind === 'wrong' || healthy) && this.#held[kind] < mostRows[kind]) {

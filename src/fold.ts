@@ -80,7 +80,7 @@ export class Fold {
   }
 
   /** What is known of the files of one target, or of a section of it. */
-  files(rows: readonly FileRow[], breadth: Breadth): void {
+  files(rows: Iterable<FileRow>, breadth: Breadth): void {
     this.#files.add(rows, breadth === 'narrow')
   }
 

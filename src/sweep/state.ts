@@ -75,7 +75,8 @@ const refusal = (is: Stats): string | undefined => {
 const holdsTogether = ({ done = [], parts = [], results }: Partial<Written>): boolean => {
   if (![done, parts].every((keys) => Array.isArray(keys) && keys.every((key) => typeof key === 'string'))) return false
   if (results === undefined) return done.length + parts.length === 0
-  return [results.checks, results.gaps, results.active].every(Array.isArray)
+  const rows = results.files === undefined ? [] : results.files.rows
+  return [results.checks, results.gaps, results.active, rows].every(Array.isArray)
 }
 
 const read = async (file: string): Promise<Written | undefined> => {
