@@ -112,6 +112,16 @@ test.each(Object.keys(deployments))('killed %s', async (name) => {
   const command = ['check', '--size', '40MB', '--traffic', '60MB', '--as', 'log_artifact', ...(deployment.more ?? [])]
   let met = 0
   let removed = 0
+  /** A server goes on for a while with what a killed client sent: until what is there stays as it is. */
+  const settled = async (): Promise<void> => {
+    let before: readonly string[] | undefined
+    for (let tries = 0; tries < 20; tries += 1) {
+      const now = (await deployment.left()).sort()
+      if (before !== undefined && now.join('\n') === before.join('\n')) return
+      before = now
+      await sleep(1000)
+    }
+  }
   const clean = async (more: readonly string[]): Promise<readonly string[]> => {
     const before = (await deployment.left()).filter(isCanary)
     const report = await examined(['check', ...more, ...(deployment.more ?? [])], options)
@@ -149,7 +159,7 @@ test.each(Object.keys(deployments))('killed %s', async (name) => {
       })
       // Every second time two are left for one run.
       if (met === counted || met % 2 === 1) continue
-      await sleep(500)
+      await settled()
       await cleaned(['--only', 'store/leftovers'])
     }
     await cleaned(['--traffic', '8MB'])
