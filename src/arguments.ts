@@ -58,6 +58,15 @@ const onceEach = (args: Record<string, unknown>, command: Command): Record<strin
   return args
 }
 
+/** yargs hands what follows `--` to nobody; for a command that takes any number of targets they are targets. */
+const afterDashes = (args: Record<string, unknown>, command: Command): Record<string, unknown> => {
+  const variadic = Object.entries(command.positionals ?? {}).find(([, positional]) => positional.variadic)
+  const [, ...more] = [args._ ?? []].flat().map(String)
+  if (variadic === undefined || more.length === 0) return args
+  const [name] = variadic
+  return { ...args, [name]: [...[args[name] ?? []].flat(), ...more] }
+}
+
 /** Help is asked for (undefined), or a command was chosen. @throws Trouble `usage` when the words are wrong */
 export const parse = async (
   argv: readonly string[],
@@ -104,7 +113,7 @@ export const parse = async (
         return y
       },
       (args) => {
-        const once = onceEach(args as Record<string, unknown>, command)
+        const once = afterDashes(onceEach(args as Record<string, unknown>, command), command)
         parsed = { command, args: command.runsCommand ? { ...once, command: rest } : once }
       },
     )

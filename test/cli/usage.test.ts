@@ -14,6 +14,11 @@ afterAll(() => rm(dir, { recursive: true, force: true }))
 
 const dead = 'http://127.0.0.1:9'
 
+test('what follows -- is a target', async () => {
+  const ran = await doctor(['scan', '--json', '--only', 'artifact/empty-files', '--', dir])
+  expect(reportOf(ran)).toMatchObject({ exitCode: 0, target: dir })
+})
+
 describe('wrong usage ends with 2 and one sentence', () => {
   test.each([
     ['an unknown option', ['check', '--sise', '1'], /sise/],

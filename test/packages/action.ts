@@ -57,13 +57,21 @@ export const runAction = async (
   )
   const outputs: Record<string, Record<string, string>> = {}
   const filled = (text: string): string =>
-    text.replace(/\$\{\{\s*([\w.-]+)\s*\}\}/g, (_, name: string) => {
-      const [scope, ...rest] = name.split('.')
-      if (scope === 'inputs') return inputs[rest.join('.')] ?? ''
-      if (name === 'runner.temp') return of.temp
-      if (scope === 'steps' && rest[1] === 'outputs') return outputs[rest[0] ?? '']?.[rest[2] ?? ''] ?? ''
-      throw new Error(`the expression ${name} is not known here`)
-    })
+    text.replace(
+      /\$\{\{\s*([\w.-]+(?:\s*\|\|\s*[\w.-]+)*)\s*\}\}/g,
+      (_, names: string) =>
+        names
+          .split('||')
+          .map((name) => valueOfName(name.trim()))
+          .find((value) => value !== '') ?? '',
+    )
+  const valueOfName = (name: string): string => {
+    const [scope, ...rest] = name.split('.')
+    if (scope === 'inputs') return inputs[rest.join('.')] ?? ''
+    if (name === 'runner.temp') return of.temp
+    if (scope === 'steps' && rest[1] === 'outputs') return outputs[rest[0] ?? '']?.[rest[2] ?? ''] ?? ''
+    throw new Error(`the expression ${name} is not known here`)
+  }
   await mkdir(of.temp, { recursive: true })
   const summaryFile = join(of.temp, 'summary.md')
   await writeFile(summaryFile, '')

@@ -60,6 +60,29 @@ describe('the GitHub Action', () => {
     expect(JSON.parse(await readFile(ran.outputs.report ?? '', 'utf8')).exitCode).toBe(1)
   })
 
+  test('ends with 3, unknown, when it cannot be installed, whatever npm ends with', async () => {
+    const ran = await action('broken', { package: join(dir, 'no-such.tgz') })
+    expect(ran.code, ran.printed).toBe(3)
+    expect(ran.outputs['exit-code']).toBe('3')
+    expect(ran.outputs.report).toBe('')
+  })
+
+  test('leaves the severity to the configuration file, hands on no report of an earlier use, and keeps its options from a "--"', async () => {
+    await mkdir(join(dir, 'configured'))
+    await writeFile(
+      join(dir, 'configured/mlflow-doctor.config.json'),
+      JSON.stringify({ failOn: 'warning', severity: { 'artifact/size-mismatch': 'warning' } }),
+    )
+    const inputs = { command: 'scan', 'working-directory': 'configured' }
+    const own = await action('again', { ...inputs, args: '--\n../short' })
+    expect(own.code, own.printed).toBe(1)
+    expect(JSON.parse(await readFile(own.outputs.report ?? '', 'utf8')).failOn).toBe('warning')
+    expect((await action('again', { ...inputs, args: '../short', 'fail-on': 'error' })).code).toBe(0)
+    const wrong = await action('again', { ...inputs, args: '--no-such-option' })
+    expect(wrong.code).toBe(2)
+    expect(wrong.outputs.html).toBe('')
+  })
+
   test('takes an argument as it is: no shell reads it', async () => {
     const ran = await action('hostile', { args: '--size\n$(touch pwned); `touch pwned`' })
     expect(ran.code).not.toBe(0)
