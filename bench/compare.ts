@@ -10,7 +10,7 @@ import { freshDir, removeDir } from '../test/lab/scratch.ts'
 import { startThrottle } from '../test/lab/throttle.ts'
 import { benchPython, mlflowPython } from '../test/lab/venv.ts'
 import { startVersitygw } from '../test/lab/versitygw.ts'
-import { rclone } from './tools.ts'
+import { doctorUpload, mlflowUpload, rclone } from './tools.ts'
 
 /**
  * `npm run bench:compare`: what people reach for today, in one run. First, one file of SIZE (256, MiB) is killed with -9 once
@@ -36,25 +36,11 @@ const envFor = (endpoint: string) => ({
   ...{ RCLONE_CONFIG_LAB_ENDPOINT: endpoint, RCLONE_CONFIG_LAB_FORCE_PATH_STYLE: 'true' },
 })
 const aws = (endpoint: string, ...args: string[]) => [python, '-m', 'awscli', '--endpoint-url', endpoint, 's3', ...args]
-const boto =
-  'import sys\nfrom mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository\nS3ArtifactRepository(sys.argv[2]).log_artifacts(sys.argv[1])'
 const uploads: Readonly<Record<string, (dir: string, to: string) => readonly string[]>> = {
-  'mlflow-doctor upload': (dir, to) => [
-    process.execPath,
-    bin,
-    'upload',
-    dir,
-    `s3://${to}`,
-    '--yes',
-    '--quiet',
-    '--settle',
-    '0',
-    '--manifest',
-    'none',
-  ],
+  'mlflow-doctor upload': (dir, to) => [...doctorUpload(dir, to), '--settle', '0'],
   'aws s3 cp': (dir, to) => aws(slow.url, 'cp', '--quiet', '--recursive', dir, `s3://${to}`),
   'rclone copy': (dir, to) => [rc, 'copy', dir, `lab:${to}`],
-  'MLflow log_artifacts': (dir, to) => [mlflow, '-c', boto, dir, `s3://${to}`],
+  'MLflow log_artifacts': (dir, to) => mlflowUpload(mlflow, dir, to),
 }
 
 interface Ended {
@@ -111,6 +97,8 @@ try {
     join(model, 'MLmodel'),
     `flavors:\n  python_function:\n    loader_module: x\n    data: gone.bin\nmodel_size_bytes: ${stored}\n`,
   )
+  // aws compares times by the second: what is stored afterwards must be younger, as it is in life.
+  await wait(1100)
   const to = `${bucket}/model`
   if (
     (await start(aws(store.endpoint, 'cp', '--quiet', '--recursive', model, `s3://${to}`), store.endpoint).ended)

@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { doctorUpload } from './tools.ts'
 
 /** Uploads into the sink, watched while they run. */
 
 const program = fileURLToPath(new URL('sink.ts', import.meta.url))
-const bin = fileURLToPath(new URL('../src/bin.js', import.meta.url))
 
 export interface Sink {
   readonly url: string
@@ -43,20 +43,8 @@ export interface Uploading {
 }
 
 export const startUpload = (dir: string, endpoint: string, home: string, more: readonly string[] = []): Uploading => {
-  const args = [
-    'upload',
-    dir,
-    's3://sink/to',
-    '--yes',
-    '--quiet',
-    '--settle',
-    '0',
-    '--manifest',
-    'none',
-    '--json',
-    '--output',
-  ]
-  const child = spawn(process.execPath, [bin, ...args, join(home, 'report.json'), ...more], {
+  const [program = '', ...words] = doctorUpload(dir, 'sink/to')
+  const child = spawn(program, [...words, '--settle', '0', '--json', '--output', join(home, 'report.json'), ...more], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
       ...{ PATH: process.env.PATH, HOME: home, XDG_STATE_HOME: join(home, 'state') },

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { findProgram } from '../test/lab/apt.ts'
 import { installed, LabMissing } from '../test/lab/install.ts'
 import { benchPython } from '../test/lab/venv.ts'
@@ -23,3 +24,19 @@ export const s5cmd = async (): Promise<string> => {
 
 /** The binary of rclone, from the Python package that brings it. */
 export const rclone = async (): Promise<string> => join(await benchPython(), '../rclone')
+
+const bin = fileURLToPath(new URL('../src/bin.js', import.meta.url))
+
+/** The words by which this tool sends a folder, and nothing else than its files. */
+export const doctorUpload = (dir: string, to: string): readonly string[] => [
+  ...[process.execPath, bin, 'upload', dir, `s3://${to}`],
+  ...['--yes', '--quiet', '--manifest', 'none'],
+]
+
+/** The same by MLflow's own client, under this Python. */
+export const mlflowUpload = (python: string, dir: string, to: string): readonly string[] => [
+  python,
+  '-c',
+  'import sys\nfrom mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository\nS3ArtifactRepository(sys.argv[2]).log_artifacts(sys.argv[1])',
+  ...[dir, `s3://${to}`],
+]

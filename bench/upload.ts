@@ -4,14 +4,13 @@ import { mkdir } from 'node:fs/promises'
 import { connect as connectTcp, createServer } from 'node:net'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { fileURLToPath } from 'node:url'
 import { bytes } from '../src/words.ts'
 import { startNginx } from '../test/lab/nginx.ts'
 import { freshDir, removeDir } from '../test/lab/scratch.ts'
 import { benchPython, mlflowPython } from '../test/lab/venv.ts'
 import { startVersitygw } from '../test/lab/versitygw.ts'
 import { type Measured, measured, median, type Program } from './measured.ts'
-import { rclone, s5cmd } from './tools.ts'
+import { doctorUpload, mlflowUpload, rclone, s5cmd } from './tools.ts'
 
 /**
  * `npm run bench:upload`: one large file, and many of 8 MiB, to versitygw over HTTP and TLS, beside the usual tools,
@@ -25,8 +24,6 @@ const many = Number(process.env.MANY ?? 200)
 
 /** Tools whose bytes the store checks on arrival: CRC32 (aws), MD5 (rclone), SHA-256 in the signature (s5cmd). MLflow's client, by boto3, is shown beside them. */
 const checking = ['s5cmd', 'aws', 'rclone']
-
-const bin = fileURLToPath(new URL('../src/bin.js', import.meta.url))
 
 const write = async (path: string, size: number): Promise<void> =>
   pipeline(async function* () {
@@ -54,13 +51,10 @@ const programs = async (home: string) => {
   const doctor =
     (...more: readonly string[]) =>
     (place: Place, { dir }: Work, to: string): Program => ({
-      command: [process.execPath, bin, 'upload', dir, `s3://${to}`, '--yes', '--quiet', '--manifest', 'none', ...more],
+      command: [...doctorUpload(dir, to), ...more],
       env: { ...common(place), MLFLOW_S3_ENDPOINT_URL: place.endpoint, XDG_STATE_HOME: join(home, 'state') },
       good: [0],
     })
-  const boto = `import sys
-from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
-S3ArtifactRepository(sys.argv[2]).log_artifacts(sys.argv[1])`
   const run: Record<string, (place: Place, work: Work, to: string) => Program> = {
     'mlflow-doctor': doctor(),
     'mlflow-doctor --memory 16MiB': doctor('--memory', '16MiB'),
@@ -103,7 +97,7 @@ S3ArtifactRepository(sys.argv[2]).log_artifacts(sys.argv[1])`
       ...{ env: common(place), good: [0] },
     }),
     'MLflow client': (place, { dir }, to) => ({
-      command: [mlflow, '-c', boto, dir, `s3://${to}`],
+      command: mlflowUpload(mlflow, dir, to),
       env: { ...common(place), MLFLOW_S3_ENDPOINT_URL: place.endpoint },
       good: [0],
     }),

@@ -1,16 +1,17 @@
 /**
- * `npm run build`: the npm package in dist/npm (or the folder that is named), one bundle with everything in it. What is rarely needed (each cloud's SDK, each
- * format of the report) lies in a chunk of its own that is read when it is asked for, so that starting costs little.
+ * `npm run build`: the npm package in dist/npm (or the folder that is named), one bundle with everything in it. What is rarely
+ * needed (each cloud's SDK, each format of the report) lies in a chunk of its own that is read when it is asked for, so that
+ * starting costs little.
  */
 import { spawnSync } from 'node:child_process'
 import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname, join, relative, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
 import { checks } from '../checks/index.ts'
-import { catalogue } from '../src/catalogue.ts'
 import { configurationSchema } from '../src/configuration/schema.ts'
 import { reportSchema } from '../src/schema.ts'
 import { licencesOf } from './licences.ts'
+import { writePages } from './pages.ts'
 
 const root = join(import.meta.dirname, '..')
 const out = resolve(process.argv[2] ?? join(root, 'dist/npm'))
@@ -70,25 +71,8 @@ const bundle = async (version: string): Promise<ReadonlySet<string>> => {
 
 const declarations = async (): Promise<void> => {
   const types = join(out, 'lib/types')
-  const args = ['tsc', '--noEmit', 'false', '--emitDeclarationOnly', '--declaration', '--outDir', types]
-  const more = ['--rootDir', root, '--rewriteRelativeImportExtensions', '--target', 'es2024', '--module', 'nodenext']
-  const flags = [
-    '--strict',
-    '--skipLibCheck',
-    '--allowImportingTsExtensions',
-    '--lib',
-    'es2024,esnext',
-    '--types',
-    'node',
-  ]
-  const exact = [
-    '--exactOptionalPropertyTypes',
-    '--moduleResolution',
-    'nodenext',
-    '--erasableSyntaxOnly',
-    '--ignoreConfig',
-  ]
-  const ran = spawnSync('npx', [...args, ...more, ...flags, ...exact, 'src/index.ts'], { cwd: root, encoding: 'utf8' })
+  const project = join(root, 'packaging')
+  const ran = spawnSync('npx', ['tsc', '--project', project, '--outDir', types], { cwd: root, encoding: 'utf8' })
   if (ran.status !== 0) throw new Error(`declarations failed:\n${ran.stdout}${ran.stderr}`)
   // The compiler leaves the extension of a source in a declaration, where readers look for the one of a script.
   for (const entry of await readdir(types, { recursive: true, withFileTypes: true })) {
@@ -110,10 +94,7 @@ const main = async (): Promise<void> => {
   await writeFile(join(out, 'schema/report.json'), json(reportSchema(checks)))
   await writeFile(join(out, 'schema/configuration.json'), json(configurationSchema(checks)))
   await writeFile(join(out, 'THIRD-PARTY-LICENCES.md'), await licencesOf(modules))
-  for (const [path, text] of catalogue(checks)) {
-    await mkdir(dirname(join(out, 'checks', path)), { recursive: true })
-    await writeFile(join(out, 'checks', path), text)
-  }
+  await writePages(join(out, 'checks'))
   for (const file of ['README.md', 'CHANGELOG.md', 'LICENSE']) await cp(join(root, file), join(out, file))
   console.log(`${manifest.name} ${manifest.version}: ${relative(root, out)}`)
 }

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Report } from '../src/report.ts'
+import { markup } from '../src/reporters/escape.ts'
 import { render } from '../src/reporters/index.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -38,8 +39,6 @@ const after = (style: Style, code: string): Style => {
   return found === undefined ? style : { ...style, colour: found }
 }
 
-const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
-
 const span = (text: string, column: number, { colour, bold, dim, underline }: Style): string => {
   if (text.trim() === '') return ''
   const looks = [
@@ -49,7 +48,7 @@ const span = (text: string, column: number, { colour, bold, dim, underline }: St
   ]
   const x = (margin + column * cell.width).toFixed(1)
   // A length of its own keeps the columns where another font is wider.
-  return `<tspan x="${x}" textLength="${(text.length * cell.width).toFixed(1)}" ${looks.join(' ')}>${escaped(text)}</tspan>`
+  return `<tspan x="${x}" textLength="${(text.length * cell.width).toFixed(1)}" ${looks.join(' ')}>${markup(text)}</tspan>`
 }
 
 const drawn = (line: string, row: number): string => {

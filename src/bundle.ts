@@ -2,12 +2,12 @@
 import { writeFile } from 'node:fs/promises'
 import { arch, homedir, platform, release } from 'node:os'
 import { strToU8, zipSync } from 'fflate'
-import { Trouble } from './errors.ts'
 import type { Redact } from './redact.ts'
 import { redactAll } from './redact.ts'
 import type { Report } from './report.ts'
 import { jsonText } from './reporters/escape.ts'
 import { render } from './reporters/index.ts'
+import { writeNamed } from './write-named.ts'
 
 /** Variables that decide how MLflow and the stores behave. Of all others not even the name is written down. */
 const ofInterest =
@@ -108,14 +108,5 @@ export const writeBundle = async (file: string, report: Report, asked: Asked): P
     // The time of the run, so that the same run gives the same archive.
     { mtime: new Date(Math.max(Date.parse(report.startedAt), Date.UTC(1980, 0, 2))) },
   )
-  try {
-    await writeFile(file, zipped, { mode: 0o600 })
-  } catch (error) {
-    throw new Trouble({
-      kind: 'usage',
-      what: `cannot write the support bundle to ${file}`,
-      why: (error as Error).message,
-      todo: 'Give a path in a folder that exists and may be written',
-    })
-  }
+  await writeNamed(`the support bundle to ${file}`, () => writeFile(file, zipped, { mode: 0o600 }))
 }

@@ -17,17 +17,17 @@ import { type Format, formats, isMachine, render } from './reporters/index.ts'
 import { type Progress, type ProgressKind, progress as progressOn } from './reporters/progress.ts'
 import type { RenderOptions } from './reporters/render.ts'
 import { standard } from './reporters/sink.ts'
+import { writeNamed } from './write-named.ts'
 
 /** What was asked for, as far as it can be told when the rest of the line is wrong: JSON must come out in every situation. */
 const guessedFormat = (argv: readonly string[]): Format => {
   if (argv.includes('--json')) return 'json'
-  const at = argv.indexOf('--format')
-  const named = argv.find((word) => word.startsWith('--format='))?.slice('--format='.length) ?? argv[at + 1]
-  return (
-    formats.find((format) => format === named && (at !== -1 || argv.some((word) => word === `--format=${named}`))) ??
-    'pretty'
-  )
+  const words = argv.flatMap((word) => word.replace(/^--format=/, '--format\n').split('\n'))
+  const at = words.indexOf('--format')
+  return formats.find((format) => at !== -1 && format === words[at + 1]) ?? 'pretty'
 }
+
+const formatOf = (args: Readonly<Record<string, unknown>>): Format => (args.json ? 'json' : args.format) as Format
 
 const hostOf = (interactive: boolean): Host => ({
   env: process.env,
@@ -59,19 +59,12 @@ const hostOf = (interactive: boolean): Host => ({
 
 const writeReport = async (text: string, output: string | undefined, print: (text: string) => void): Promise<void> => {
   if (output === undefined) return print(text)
-  try {
+  await writeNamed(`the report to ${output}`, async () => {
     // A pipe or a device cannot be written as a file is.
-    if (!output.startsWith('/dev/')) return await writeFile(output, text)
+    if (!output.startsWith('/dev/')) return writeFile(output, text)
     const { pipeline } = await import('node:stream/promises')
-    await pipeline([text], createWriteStream(output))
-  } catch (error) {
-    throw new Trouble({
-      kind: 'usage',
-      what: `cannot write the report to ${output}`,
-      why: (error as Error).message,
-      todo: 'Give a path in a folder that exists and may be written',
-    })
-  }
+    return pipeline([text], createWriteStream(output))
+  })
 }
 
 interface FurtherReport {
@@ -139,7 +132,7 @@ export const runCommandLine = async (argv: readonly string[], version: string): 
     }
     if (command.perform) return await command.perform(args)
     further = furtherReports(args.report as readonly string[])
-    const machine = isMachine((args.json ? 'json' : args.format) as Format)
+    const machine = isMachine(formatOf(args))
     const interactive = process.stdin.isTTY === true && err.isTTY && !machine
     const kind = args.quiet === true ? 'none' : (args.progress as ProgressKind)
     const { unicode, color } = showing(args, err.isTTY)
@@ -179,7 +172,7 @@ export const runCommandLine = async (argv: readonly string[], version: string): 
   const { args, checks, configuration, configured } = prepared
   const command = parsed?.command.name ?? argv.find((word) => !word.startsWith('-')) ?? ''
   const aside = parsed?.command.runsCommand === true
-  const format = args.format === undefined ? guessedFormat(argv) : ((args.json ? 'json' : args.format) as Format)
+  const format = args.format === undefined ? guessedFormat(argv) : formatOf(args)
   const output = args.output as string | undefined
   const report = seal(findings, {
     ...{ command, version, began, checks, redact },
@@ -242,14 +235,6 @@ const summarize = async (format: Format, report: Report): Promise<void> => {
   const file = process.env.GITHUB_STEP_SUMMARY
   if (format !== 'github' || !file) return
   const text = await render('markdown', report, { color: false, verbose: false, unicode: true })
-  try {
-    await appendFile(file, text)
-  } catch (error) {
-    throw new Trouble({
-      kind: 'usage',
-      what: `cannot write the job's summary to ${file}`,
-      why: (error as Error).message,
-      todo: 'Unset GITHUB_STEP_SUMMARY where there is no such file',
-    })
-  }
+  const todo = 'Unset GITHUB_STEP_SUMMARY where there is no such file'
+  await writeNamed(`the job's summary to ${file}`, () => appendFile(file, text), todo)
 }

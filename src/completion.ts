@@ -1,6 +1,6 @@
 /** Shell completion, made from the same declarations as the command line; the script needs no further run of the tool. */
 import { optionsOf } from './arguments.ts'
-import type { Check } from './check.ts'
+import { type Check, severities } from './check.ts'
 import type { Command, Option } from './commands/command.ts'
 
 export const shells = ['bash', 'zsh', 'fish'] as const
@@ -15,16 +15,16 @@ interface Offered {
 }
 
 const paths: Readonly<Record<string, 'files' | 'folders'>> = {
-  ...{
-    output: 'files',
-    config: 'files',
-    bundle: 'files',
-    files: 'files',
-    state: 'files',
-    load: 'files',
-    python: 'files',
-  },
-  ...{ model: 'folders', against: 'folders', from: 'folders' },
+  output: 'files',
+  config: 'files',
+  bundle: 'files',
+  files: 'files',
+  state: 'files',
+  load: 'files',
+  python: 'files',
+  model: 'folders',
+  against: 'folders',
+  from: 'folders',
 }
 
 const offered = (name: string, { type, choices, describe = '' }: Option, ids: readonly string[]): Offered => {
@@ -34,7 +34,7 @@ const offered = (name: string, { type, choices, describe = '' }: Option, ids: re
     : name === 'only' || name === 'skip'
       ? ids
       : name === 'severity'
-        ? ids.flatMap((id) => ['error', 'warning', 'info'].map((level) => `${id}=${level}`))
+        ? ids.flatMap((id) => severities.map((level) => `${id}=${level}`))
         : paths[name]
   return { flag: `--${name}`, says, takesValue: type !== 'boolean', ...(values && { values }) }
 }
@@ -59,35 +59,26 @@ const offersOf = (commands: readonly Command[], checks: readonly Check[]): reado
 }
 
 const bash = (offers: readonly Offer[]): string => {
+  const reply = (values: Offered['values']): string => {
+    if (values === undefined) return 'COMPREPLY=()'
+    const words = values === 'files' ? '-f' : values === 'folders' ? '-d' : `-W "${values.join(' ')}"`
+    return `COMPREPLY=($(compgen ${words} -- "$cur"))`
+  }
   const cases = offers.map(({ command, options, words }) => {
     const valued = options.filter(({ takesValue }) => takesValue)
-    const inner = valued.map(({ flag, values }) => {
-      const reply =
-        values === 'files'
-          ? 'COMPREPLY=($(compgen -f -- "$cur"))'
-          : values === 'folders'
-            ? 'COMPREPLY=($(compgen -d -- "$cur"))'
-            : values === undefined
-              ? 'COMPREPLY=()'
-              : `COMPREPLY=($(compgen -W "${values.join(' ')}" -- "$cur"))`
-      return `        ${flag}) ${reply}; return ;;`
-    })
-    const rest =
-      words === 'files'
-        ? 'COMPREPLY=($(compgen -f -- "$cur"))'
-        : `COMPREPLY=($(compgen -W "${words.join(' ')}" -- "$cur"))`
+    const inner = valued.map(({ flag, values }) => `        ${flag}) ${reply(values)}; return ;;`)
     return `    ${command.name})
       case "$prev" in
 ${inner.join('\n')}
       esac
-      if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "${options.map(({ flag }) => flag).join(' ')}" -- "$cur"))
-      else ${rest}; fi ;;`
+      if [[ $cur == -* ]]; then ${reply(options.map(({ flag }) => flag))}
+      else ${reply(words)}; fi ;;`
   })
   return `# bash completion of mlflow-doctor: source it, or put it into ~/.local/share/bash-completion/completions/mlflow-doctor
 _mlflow_doctor() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]}
   if [[ $COMP_CWORD -eq 1 ]]; then
-    COMPREPLY=($(compgen -W "${offers.map(({ command }) => command.name).join(' ')} --help --version" -- "$cur"))
+    ${reply([...offers.map(({ command }) => command.name), '--help', '--version'])}
     return
   fi
   case "\${COMP_WORDS[1]}" in

@@ -61,7 +61,6 @@ export const seal = (findings: Findings, of: Sealing): Report => {
       configuration: {
         file: used.file,
         ...(expired.length > 0 && { expired }),
-        // An entry for another command's checks is not unused.
         ...(unused.length > 0 && { unused }),
       },
     }),

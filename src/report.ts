@@ -114,6 +114,14 @@ export interface Step {
   readonly ms?: number
 }
 
+/** The file that a step is about, or the target itself. */
+export const placeOfStep = ({ target, path }: Pick<Step, 'target' | 'path'>): string =>
+  `${target}/${path}`.replace(/\/$/, '')
+
+/** What a repair could act on, as often as it was found. */
+export const wantsIn = (checks: readonly CheckReport[]): Want[] =>
+  checks.flatMap(({ findings }) => findings.flatMap(({ wants = [] }) => wants))
+
 /**
  * `whole`: its format, its manifest or a comparison shows it. `cut`: bytes of it are missing or wrong, or may be. `unproved`:
  * nothing speaks against it, and nothing shows that it is whole.

@@ -30,6 +30,9 @@ export interface Host {
   readonly ask: ((question: string) => Promise<string>) | undefined
 }
 
+/** Everything else, and no answer at all, is no. */
+export const isYes = (answer: string): boolean => /^y(es)?$/i.test(answer.trim())
+
 export interface CommandContext {
   readonly host: Host
   readonly version: string

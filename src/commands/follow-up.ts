@@ -1,7 +1,7 @@
 /** After a scan on a terminal: the repair of what it found is one answer away. */
-import type { Report } from '../report.ts'
+import { type Report, wantsIn } from '../report.ts'
 import { bytes, count } from '../words.ts'
-import type { Host } from './command.ts'
+import { type Host, isYes } from './command.ts'
 
 /** Options that mean the same to both commands, and are handed on where the user gave them. */
 const shared = {
@@ -14,15 +14,8 @@ const shared = {
   progress: '--progress',
 } as const
 
-/** The words that repair what this scan found; undefined where there is nothing that a repair could act on. */
-const repairOf = (
-  report: Report,
-  args: Readonly<Record<string, unknown>>,
-  given: ReadonlySet<string>,
-): readonly string[] | undefined => {
-  if (report.command !== 'scan' || args.all === true || report.trouble) return undefined
-  const wants = report.checks.flatMap(({ findings }) => findings.flatMap(({ wants = [] }) => wants))
-  if (wants.length === 0) return undefined
+/** The words that repair what a scan with these options found. */
+const repairOf = (args: Readonly<Record<string, unknown>>, given: ReadonlySet<string>): readonly string[] => {
   const one = (key: string, flag: string): string[] =>
     given.has(key) && typeof args[key] === 'string' ? [`${flag}=${args[key]}`] : []
   return [
@@ -37,16 +30,19 @@ const repairOf = (
   ]
 }
 
-/** Asks, with what would be looked for; the plan itself is shown, and asked about, by the repair. Undefined means no. */
+/**
+ * Asks, with what would be looked for; the plan itself is shown, and asked about, by the repair. Undefined means no, or that a
+ * repair could act on nothing of it.
+ */
 export const followUp = async (
   report: Report,
   args: Readonly<Record<string, unknown>>,
   given: ReadonlySet<string>,
   ask: NonNullable<Host['ask']>,
 ): Promise<readonly string[] | undefined> => {
-  const words = repairOf(report, args, given)
-  if (words === undefined) return undefined
-  const wants = report.checks.flatMap(({ findings }) => findings.flatMap(({ wants: all = [] }) => all))
+  if (report.command !== 'scan' || args.all === true || report.trouble) return undefined
+  const wants = wantsIn(report.checks)
+  if (wants.length === 0) return undefined
   const files = new Map(
     wants.flatMap((want) => (want.want === 'file' ? [[`${want.target}/${want.path}`, want.bytes ?? 0] as const] : [])),
   )
@@ -59,5 +55,5 @@ export const followUp = async (
     ...(models.size > 0 ? [`${count(models.size, 'model')} to set READY`] : []),
   ].join(', ')
   const answer = await ask(`${what}. Show the plan of a repair? Nothing is done before you agree to it. [y/N] `)
-  return /^y(es)?$/i.test(answer.trim()) ? words : undefined
+  return isYes(answer) ? repairOf(args, given) : undefined
 }

@@ -18,14 +18,14 @@ import {
 import { apply } from '../repair/apply.ts'
 import { plan } from '../repair/plan.ts'
 import { mayOverwrite, type Place, type Planned, type RepairOptions } from '../repair/types.ts'
-import type { Step } from '../report.ts'
+import { placeOfStep, type Step, wantsIn } from '../report.ts'
 import type { Moved } from '../reporters/progress.ts'
 import type { Store } from '../stores/store.ts'
 import { forgetWhole } from '../transfer/forget.ts'
 import type { Progress } from '../transfer/progress.ts'
 import { rememberedRate, rememberRate } from '../transfer/remembered-rate.ts'
 import { bytes, count, duration, exactBytes } from '../words.ts'
-import type { CommandContext } from './command.ts'
+import { type CommandContext, isYes } from './command.ts'
 import { doubtOf } from './doubt.ts'
 import { foreignFolder, localOf } from './local-folder.ts'
 import { targetsOf } from './scan.ts'
@@ -47,8 +47,7 @@ export interface Repairing extends Consenting {
   readonly from?: string
 }
 
-const wantsOf = ({ outcome }: Look): Want[] =>
-  outcome.checks.flatMap((check) => check.findings).flatMap((finding) => finding.wants ?? [])
+const wantsOf = ({ outcome }: Look): Want[] => wantsIn(outcome.checks)
 
 /** Consent to overwrite names a file of the local folder: it is compared, also when no check can tell that it differs. */
 const isToBeOverwritten = async (look: Look, target: Target, options: RepairOptions): Promise<boolean> => {
@@ -138,7 +137,7 @@ const nouns: Readonly<Record<Step['effect'], string>> = {
 }
 
 const stepInWords = (step: Step): string => {
-  const at = `${step.target}/${step.path}`.replace(/\/$/, '')
+  const at = placeOfStep(step)
   const size =
     step.action === 'upload'
       ? `, ${bytes(step.bytes)} from ${step.source ?? 'nowhere'} by ${step.route}`
@@ -149,15 +148,18 @@ const stepInWords = (step: Step): string => {
   return `${step.state === 'planned' ? '' : `${step.state}: `}${at}${size}${why}`
 }
 
-/** Bytes that a plan sends at most. */
+/** Bytes that uploads of these send at most. */
+const toSend = (steps: readonly Step[]): number =>
+  steps.reduce((sum, { action, bytes: each }) => sum + (action === 'upload' ? each : 0), 0)
+
 const amountIn = (steps: readonly Step[]): string => {
-  const size = steps.reduce((sum, { action, bytes: each }) => sum + (action === 'upload' ? each : 0), 0)
+  const size = toSend(steps)
   return size === 0 ? '' : `, at most ${bytes(size)} to send`
 }
 
 /** How long that takes: known only where files went that way from here before. */
 const timeFor = (steps: readonly Step[], rate: number | undefined): string => {
-  const size = steps.reduce((sum, { action, bytes: each }) => sum + (action === 'upload' ? each : 0), 0)
+  const size = toSend(steps)
   if (size === 0) return ''
   return rate === undefined
     ? ' (how long that takes is not known: no file went there from here yet)'
@@ -194,7 +196,7 @@ const consents = async (
     return 'not asked'
   }
   const answer = await context.host.ask(`Carry out ${count(todo.length, 'step')}${amountIn(todo)}? [y/N] `)
-  return /^y(es)?$/i.test(answer.trim()) ? 'yes' : 'no'
+  return isYes(answer) ? 'yes' : 'no'
 }
 
 /** What the plan becomes before anything is done: nothing without consent. */
@@ -212,7 +214,7 @@ export const agree = async (
 /** How far all files of a plan have come together; those that fail count with what arrived of them. */
 const amountsOf = (steps: readonly Step[]) => {
   const uploads = steps.filter(({ action, state }) => action === 'upload' && state === 'planned')
-  const total = uploads.reduce((sum, { bytes: size }) => sum + size, 0)
+  const total = toSend(uploads)
   const moving = new Map<string, Progress>()
   const ended = { files: 0, sent: 0, reused: 0 }
   const keyOf = ({ target, path }: Step): string => JSON.stringify([target, path])

@@ -4,9 +4,8 @@ import type { ErrorObject } from 'ajv/dist/2020.js'
 import { camel, optionsOf } from '../arguments.ts'
 import type { Check, Severity } from '../check.ts'
 import type { Command } from '../commands/command.ts'
-import { Trouble } from '../errors.ts'
 import type { IgnoreEntry } from './ignore.ts'
-import { findConfiguration } from './places.ts'
+import { findConfiguration, trouble } from './places.ts'
 import { configurationSchema, onlyWhenNamed } from './schema.ts'
 
 export interface Configuration {
@@ -28,11 +27,16 @@ const inWords = ({ instancePath, message = '', params, keyword }: ErrorObject): 
   return `${at}${message}`
 }
 
-const trouble = (file: string, why: string, todo: string): Trouble =>
-  new Trouble({ kind: 'usage', what: `cannot use the configuration of ${file}`, why, todo })
-
 const isDay = (text: string): boolean =>
   !Number.isNaN(Date.parse(text)) && new Date(text).toISOString().startsWith(text)
+
+/** Of every setting the way to it: at the top, and below the name of a command. */
+const keysIn = (written: Readonly<Record<string, unknown>>): readonly (readonly string[])[] =>
+  Object.entries(written).flatMap(([key, value]) =>
+    value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? Object.keys(value).map((name) => [key, name])
+      : [[key]],
+  )
 
 /** @throws Trouble `usage` for one that cannot be read or understood; undefined where there is none */
 export const readConfiguration = async (
@@ -55,18 +59,17 @@ export const readConfiguration = async (
   for (const { until } of ignore) {
     if (until !== undefined && !isDay(until)) throw trouble(file, `${until} is no day of the calendar`, todo)
   }
-  const unallowed = named === undefined ? Object.keys(rest).find((key) => onlyWhenNamed.has(key)) : undefined
   const unknown = [...Object.keys(severity ?? {}), ...ignore.map(({ check }) => check)].find(
     (pattern) => !checks.some(({ id }) => id === pattern || matchesGlob(id, pattern)),
   )
   if (unknown !== undefined) {
     throw trouble(file, `there is no check "${unknown}"`, 'See `mlflow-doctor list` for the ids')
   }
-  const inCommand = (rest.check as Record<string, unknown> | undefined)?.python
-  if (unallowed !== undefined || (named === undefined && inCommand !== undefined)) {
+  const unallowed = named === undefined ? keysIn(rest).find((path) => onlyWhenNamed.has(path.at(-1) ?? '')) : undefined
+  if (unallowed !== undefined) {
     throw trouble(
       file,
-      `"${unallowed ?? 'check.python'}" decides where credentials and files go or what is run, and this file was found, not named`,
+      `"${unallowed.join('.')}" decides where credentials and files go or what is run, and this file was found, not named`,
       `Give --config ${file} if you trust it, or take that out`,
     )
   }
@@ -113,8 +116,6 @@ export const withConfiguration = (
   const configured = new Set<string>()
   for (const [key, value] of Object.entries(values)) {
     if (given.has(key) || [...(conflicts.get(key) ?? [])].some((other) => given.has(other))) continue
-    // What a program is asked for on its command line, it does not have to be told twice.
-    if (key === 'progress' && given.has('quiet')) continue
     merged[key] = value
     configured.add(key)
   }

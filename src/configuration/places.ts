@@ -18,7 +18,7 @@ export interface Found {
   readonly value: unknown
 }
 
-const trouble = (file: string, why: string, todo: string, cause?: unknown): Trouble =>
+export const trouble = (file: string, why: string, todo: string, cause?: unknown): Trouble =>
   new Trouble({ kind: 'usage', what: `cannot use the configuration of ${file}`, why, todo, cause })
 
 const parsed = async (file: string): Promise<unknown> => {

@@ -18,6 +18,10 @@ export const line = (text: string): string => visible(text).replaceAll('::', ':\
 /** The same for text that may keep its line breaks, such as a stack trace. */
 export const block = (text: string): string => text.split(/\r?\n/).map(line).join('\n')
 
+/** Text taken for text by what reads HTML or XML. */
+export const markup = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+
 /** For JSON: C0 is escaped by JSON itself; this escapes what JSON lets through, `::` and `##[`, without changing the value. */
 export const jsonText = (json: string): string =>
   json

@@ -1,7 +1,7 @@
 import type { CheckReport, FileRow, FileState, Report, ReportedFinding, Step } from '../report.ts'
-import { fileStates, isAtLeast } from '../report.ts'
+import { fileStates, isAtLeast, placeOfStep } from '../report.ts'
 import { bytes, count, duration, exactBytes } from '../words.ts'
-import { visible } from './escape.ts'
+import { markup, visible } from './escape.ts'
 import { pageStyle } from './html-style.ts'
 import {
   type Against,
@@ -19,14 +19,7 @@ import {
 import { type Told, tellings } from './telling.ts'
 
 /** Text from elsewhere: control codes made visible, markup taken for text. */
-const text = (words: string): string =>
-  visible(words)
-    .toWellFormed()
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;')
+const text = (words: string): string => markup(visible(words).toWellFormed()).replaceAll("'", '&#39;')
 
 const percent = (share: number): string => `${Number((Math.min(1, Math.max(0, share)) * 100).toFixed(2))}%`
 
@@ -199,25 +192,24 @@ const timelineSection = ({ steps = [] }: Report): Section[] => {
   )
   const first = Math.min(...times.map(([at]) => at))
   const span = Math.max(1, ...times.map(([at, ms]) => at + ms - first))
-  const rows = steps.map(
-    ({ action, target, path, state, bytes: size, sent, reused, because, beganAt, ms = 0, source }) => {
-      const at = `${target}/${path}`.replace(/\/$/, '')
-      const from = beganAt === undefined ? 0 : Date.parse(beganAt) - first
-      const rate = sent > 0 && ms > 0 ? `, ${bytes((sent / ms) * 1000)}/s` : ''
-      const moved = action === 'upload' ? `${bytes(size)}: ${bytes(sent)} sent, ${bytes(reused)} reused${rate}` : ''
-      const when = beganAt === undefined ? 'not begun' : `from ${duration(from)} on, for ${duration(ms)}`
-      const share = size > 0 ? reused / size : 0
-      const drawn =
-        beganAt === undefined
-          ? ''
-          : `<div class="lane" role="img" aria-label="${text(when)}"><span class="ran ${state === 'verified' ? 'passes' : 'error'}" style="left:${percent(from / span)};width:max(3px,${percent(ms / span)})"><span class="reused" style="width:${percent(share)}"></span></span></div>`
-      return `<li>
+  const rows = steps.map((step) => {
+    const { action, state, bytes: size, sent, reused, because, beganAt, ms = 0, source } = step
+    const at = placeOfStep(step)
+    const from = beganAt === undefined ? 0 : Date.parse(beganAt) - first
+    const rate = sent > 0 && ms > 0 ? `, ${bytes((sent / ms) * 1000)}/s` : ''
+    const moved = action === 'upload' ? `${bytes(size)}: ${bytes(sent)} sent, ${bytes(reused)} reused${rate}` : ''
+    const when = beganAt === undefined ? 'not begun' : `from ${duration(from)} on, for ${duration(ms)}`
+    const share = size > 0 ? reused / size : 0
+    const drawn =
+      beganAt === undefined
+        ? ''
+        : `<div class="lane" role="img" aria-label="${text(when)}"><span class="ran ${state === 'verified' ? 'passes' : 'error'}" style="left:${percent(from / span)};width:max(3px,${percent(ms / span)})"><span class="reused" style="width:${percent(share)}"></span></span></div>`
+    return `<li>
 <p>${stepBadge(state)} ${text(action)} <code>${text(at)}</code> <span class="dim">${text([moved, when, ...(source === undefined ? [] : [`from ${source}`])].filter((one) => one !== '').join('; '))}</span></p>
 ${drawn}
 ${because === undefined ? '' : `<p class="dim">${text(because)}</p>`}
 </li>`
-    },
-  )
+  })
   return [
     {
       id: 'repair',

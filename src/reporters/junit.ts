@@ -1,6 +1,6 @@
 import type { CheckReport, Report } from '../report.ts'
-import { isAtLeast, unsettles, verdictSeverity } from '../report.ts'
-import { block, line } from './escape.ts'
+import { isAtLeast, placeOfStep, unsettles, verdictSeverity } from '../report.ts'
+import { block, line, markup } from './escape.ts'
 import { byArea, summary } from './render.ts'
 
 interface Case {
@@ -16,14 +16,7 @@ interface Suite {
 }
 
 /** XML 1.0 knows no control codes and no halves of a surrogate pair; `line` has made the former visible. */
-const escaped = (text: string): string =>
-  text
-    .toWellFormed()
-    .replace(/[\ufffe\uffff]/g, '\ufffd')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
+const escaped = (text: string): string => markup(text.toWellFormed().replace(/[\ufffe\uffff]/g, '\ufffd'))
 /** An xs:token: one line, no space at its ends or twice in a row, not empty. */
 const token = (text: string): string => escaped(line(text).replace(/\s+/g, ' ').trim() || '-')
 const seconds = (ms: number): string => (ms / 1000).toFixed(3)
@@ -88,8 +81,9 @@ const suitesOf = (report: Report): Suite[] => {
     },
     {
       name: 'repair',
-      cases: steps.map(({ action, target, path, state, because = '', ms = 0 }): Case => {
-        const name = `${action} ${target}/${path}`.replace(/\/$/, '')
+      cases: steps.map((step): Case => {
+        const { action, state, because = '', ms = 0 } = step
+        const name = `${action} ${placeOfStep(step)}`
         return state === 'verified'
           ? { name, ms }
           : { name, ms, outcome: { is: 'failure', message: `${state}: ${because}` } }

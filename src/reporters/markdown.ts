@@ -1,4 +1,5 @@
 import type { Report } from '../report.ts'
+import { placeOfStep } from '../report.ts'
 import { bytes, duration } from '../words.ts'
 import { block, line } from './escape.ts'
 import { againstLimits, amount, areaTitles, byArea, fatesOf, figuresOf, summary, takes } from './render.ts'
@@ -70,12 +71,12 @@ export const markdown = (report: Report): string => {
     out.push(
       ...table(
         ['repair', 'file', 'sent', 'reused', 'state'],
-        steps.map(({ action, target, path, sent, reused, state }) => [
-          action,
-          code(`${target}/${path}`.replace(/\/$/, '')),
-          bytes(sent),
-          bytes(reused),
-          `**${state}**`,
+        steps.map((step) => [
+          step.action,
+          code(placeOfStep(step)),
+          bytes(step.sent),
+          bytes(step.reused),
+          `**${step.state}**`,
         ]),
       ),
     )

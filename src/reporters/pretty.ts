@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { Chalk } from 'chalk'
 import type { Capacity, CheckReport, IgnoredFinding, Reach, Report, ReportedFinding, Step } from '../report.ts'
+import { placeOfStep } from '../report.ts'
 import { bytes, count, duration, exactBytes } from '../words.ts'
 import { block, line } from './escape.ts'
 import {
@@ -224,7 +225,7 @@ export const pretty = (report: Report, { color, verbose, unicode, width, wrap }:
         ? `${bytes(entry.bytes)}${entry.source ? ` from ${line(entry.source)}` : ''}`
         : `${bytes(entry.sent)} sent, ${bytes(entry.reused)} reused`
     const size = entry.action === 'upload' ? `, ${moved}` : ''
-    const at = line(`${entry.target}/${entry.path}`.replace(/\/$/, ''))
+    const at = line(placeOfStep(entry))
     marked(mark, `${entry.action} ${at} (${entry.effect}${size}): ${paint.bold(entry.state)}`, '  ')
     if (entry.because) say(line(entry.because), '    ')
   }

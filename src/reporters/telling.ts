@@ -1,7 +1,7 @@
 /** What of a report is worth a line of its own where there is little room, worst first: the same for every short form. */
 import type { Severity } from '../check.ts'
 import type { Report } from '../report.ts'
-import { isAtLeast, unsettles, verdictSeverity } from '../report.ts'
+import { isAtLeast, placeOfStep, unsettles, verdictSeverity } from '../report.ts'
 import { bytes } from '../words.ts'
 import { blockedTogether, fatesOf } from './render.ts'
 
@@ -82,10 +82,10 @@ const ofForecast = (report: Report): Told[] =>
 const ofSteps = ({ steps = [] }: Report): Told[] =>
   steps
     .filter(({ state }) => state !== 'verified')
-    .map(({ target, path, action, state, because }) => ({
+    .map((step) => ({
       ...{ level: 'error', rule: 'repair', title: 'Every step of the repair is verified', counts: true },
-      at: `${target}/${path}`.replace(/\/$/, ''),
-      says: `${action}: ${state}${because === undefined ? '' : `; ${because}`}`,
+      at: placeOfStep(step),
+      says: `${step.action}: ${step.state}${step.because === undefined ? '' : `; ${step.because}`}`,
     }))
 
 const ofCovered = (report: Report): Told[] =>

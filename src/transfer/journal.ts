@@ -116,7 +116,7 @@ const unwritable = (at: string, error: unknown): Trouble =>
   })
 
 /** Parent first, one at a time: `mkdir` with `recursive` goes round for ever where a parent can never be made (below /proc). */
-const makeFolder = async (dir: string): Promise<void> => {
+export const makeFolder = async (dir: string): Promise<void> => {
   try {
     await mkdir(dir, { mode: 0o700 })
   } catch (error) {

@@ -1,10 +1,11 @@
 /** How fast files went to a store the last time, so that a plan can say how long it will take before a byte is sent. */
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Host } from '../commands/command.ts'
 import { sharedFolder } from '../stores/abort-rule.ts'
 import type { Store } from '../stores/store.ts'
+import { makeFolder } from './journal.ts'
 
 type Rates = Readonly<Record<string, number>>
 
@@ -52,7 +53,7 @@ export const rememberRate = async (
   const others = Object.entries(await read(file)).filter(([one]) => one !== key)
   const rates = Object.fromEntries([...others.slice(1 - most), [key, Math.round((moved.sent / moved.ms) * 1000)]])
   try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    await makeFolder(dirname(file))
     const fresh = `${file}.${process.pid}`
     await writeFile(fresh, JSON.stringify(rates), { mode: 0o600 })
     await rename(fresh, file)

@@ -54,3 +54,9 @@ test('a home that cannot be written to is no obstacle either', async () => {
   await rememberRate(host, store, { sent: 10 * MiB, ms: 1000 })
   expect(await rememberedRate(host, store)).toBeUndefined()
 })
+
+test('a cache folder that can never be made ends at once', async () => {
+  const nowhere = { ...host, env: { XDG_CACHE_HOME: '/proc/none' } }
+  await rememberRate(nowhere, store, { sent: 10 * MiB, ms: 1000 })
+  expect(await rememberedRate(nowhere, store)).toBeUndefined()
+})
